@@ -1,0 +1,44 @@
+# The commands of a developer. Only `run` and `test` are needed to begin.
+PYTHON ?= python3
+BIN := .venv/bin
+SAMPLES := edge/pigeon_edge/toy_planet/samples
+DEV_STAMP := .venv/.dev-installed
+
+.PHONY: run test test-all lint bench planet clean
+
+run: .venv/.installed ## Locate the sample photographs with the lean runtime
+	$(BIN)/pigeon-edge geotag $(SAMPLES) --out out/estimates.geojson
+	@$(BIN)/pigeon-edge locate $(SAMPLES)
+
+test: lint ## Lint, types, directions, and the quick tests
+	$(BIN)/python -m pytest
+
+test-all: lint ## The same with the slow tests
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(DEV_STAMP) ## Ratios between engines and precisions, from one run
+	$(BIN)/python -m tests.bench
+
+planet: $(DEV_STAMP) ## Make the bundle that ships anew
+	$(BIN)/pigeon-edge train planet --out out/planet --size full
+	rm -rf edge/pigeon_edge/toy_planet/toy-planet.pigeon $(SAMPLES)
+	cp -r out/planet/toy-planet.pigeon out/planet/samples edge/pigeon_edge/toy_planet/
+
+clean:
+	rm -rf .venv out build dist
+
+.venv/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(DEV_STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint constraints.txt
+	touch $@

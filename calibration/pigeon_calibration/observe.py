@@ -1,0 +1,153 @@
+"""Run a graph on photographs and keep the largest magnitude of every tensor that a linear reads.
+
+The maxima are taken inside the graph: what leaves it is one number a tensor, and memory does not grow with the number
+of photographs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, helper
+
+from pigeon_calibration.quantize import PREPROCESS_KEY
+from pigeon_calibration.sample import Candidate, candidates_of_folder, candidates_of_rows
+from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.errors import EngineError, InputError, MissingToolError, UsageError
+from pigeon_edge.photo_manifest import read_manifest
+from pigeon_edge.photograph import SUFFIXES, read_pixels
+from pigeon_edge.preprocess import Pixels, PreprocessSpec
+
+BATCH_SIZE = 8
+_MAXIMUM = "{}.absolute_maximum"
+
+
+def load_graph(path: Path) -> onnx.ModelProto:
+    """Read an encoder graph. Raises InputError where the file is no ONNX graph that takes ``pixels``."""
+    try:
+        model = onnx.load_model(str(path))
+    except (OSError, DecodeError, onnx.checker.ValidationError) as error:
+        reason = _one_line(error)
+        raise InputError(f"{path}: expected an ONNX graph, {reason}; give the graph of `export onnx`") from error
+    inputs = [value.name for value in model.graph.input]
+    if inputs != ["pixels"]:
+        raise InputError(f"{path}: expected an ONNX graph of pixels, found inputs {inputs}; give that of `export onnx`")
+    return model
+
+
+def preprocess_spec(model: onnx.ModelProto) -> PreprocessSpec:
+    """Return how a graph wants its pixels. Raises InputError where its metadata do not say so."""
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    try:
+        return PreprocessSpec.from_json(json.loads(properties[PREPROCESS_KEY]))
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise InputError(
+            f"expected a graph with the metadata {PREPROCESS_KEY}, found {sorted(properties)}; export the graph again"
+        ) from error
+
+
+def list_photographs(images: Path) -> list[Candidate]:
+    """Return the photographs of a folder (with its subfolders, sorted) or of a manifest.
+
+    Raises InputError where there are none.
+    """
+    if images.is_dir():
+        files = sorted(path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        found = candidates_of_folder(images, files)
+    else:
+        found = candidates_of_rows(read_manifest(images))
+    if not found:
+        raise InputError(f"{images}: expected photographs, found none; give a folder of images or a manifest")
+    return found
+
+
+class Photographs:
+    """Photographs as batches (n, S, S, 3) uint8; after a pass, ``used`` and ``unreadable`` say what became of each."""
+
+    def __init__(self, paths: Sequence[Path], spec: PreprocessSpec) -> None:
+        self._paths, self._spec = paths, spec
+        self.used: list[Path] = []
+        self.unreadable: list[Path] = []
+
+    @property
+    def batch_count(self) -> int:
+        """The number of batches, where no batch is unreadable as a whole."""
+        return -(-len(self._paths) // BATCH_SIZE)
+
+    def batches(self) -> Iterator[Pixels]:
+        """Yield the readable photographs in order. Raises InputError at the end where none could be read."""
+        self.used, self.unreadable = [], []
+        for start in range(0, len(self._paths), BATCH_SIZE):
+            batch = [pixels for path in self._paths[start : start + BATCH_SIZE] for pixels in self._read(path)]
+            if batch:
+                yield np.stack(batch)
+        if not self.used:
+            first = self._paths[0]
+            raise InputError(
+                f"{first} and {len(self._paths) - 1} more: expected photographs, none can be read; give others"
+            )
+
+    def _read(self, path: Path) -> Iterator[Pixels]:
+        try:
+            yield read_pixels(path, self._spec)
+            self.used.append(path)
+        except (InputError, MissingToolError):
+            self.unreadable.append(path)
+
+
+def observing_graph(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
+    """Return a graph whose outputs are the absolute maxima of ``tensors``, one number each."""
+    nodes, outputs = list(model.graph.node), []
+    for tensor in tensors:
+        magnitude, largest = f"{tensor}.magnitude", _MAXIMUM.format(tensor)
+        nodes.append(helper.make_node("Abs", [tensor], [magnitude], magnitude))
+        nodes.append(helper.make_node("ReduceMax", [magnitude], [largest], largest, keepdims=0))
+        outputs.append(helper.make_tensor_value_info(largest, TensorProto.FLOAT, []))
+    graph = helper.make_graph(nodes, model.graph.name, list(model.graph.input), outputs, list(model.graph.initializer))
+    return helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
+
+
+def absolute_maxima(model: onnx.ModelProto, tensors: Sequence[str], batches: Iterable[Pixels]) -> dict[str, float]:
+    """Return the largest magnitude of each tensor over all batches. Raises EngineError where the graph does not run."""
+    runner = Runner(observing_graph(model, tensors))
+    largest = np.zeros(len(tensors), np.float32)
+    for pixels in batches:
+        largest = np.maximum(largest, runner.run([_MAXIMUM.format(tensor) for tensor in tensors], pixels))
+    return dict(zip(tensors, largest.tolist(), strict=True))
+
+
+class Runner:
+    """A graph in memory on ONNX Runtime, on the CPU. Raises EngineError where it does not run."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self._outputs = [value.name for value in model.graph.output]
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's exceptions share no base class but this one
+            reason = _one_line(error)
+            raise EngineError(f"expected a graph that ONNX Runtime runs, {reason}; export it again") from error
+
+    def run(self, outputs: Sequence[str], pixels: Pixels) -> list[Any]:
+        """Return the outputs named, for pixels (n, S, S, 3) uint8."""
+        return list(self._session.run(list(outputs), {"pixels": np.ascontiguousarray(pixels)}))
+
+    def encode(self, pixels: Pixels) -> Encoding:
+        """Return the encoding of (n, S, S, 3) uint8; cell_logits are (n, 0) where the graph has no cells."""
+        outputs = self.run(self._outputs, pixels)
+        found = dict(zip(self._outputs, outputs, strict=True))
+        return Encoding(found["image_embedding"], found.get("cell_logits", np.empty((len(pixels), 0), np.float32)))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

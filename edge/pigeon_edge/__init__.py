@@ -1,0 +1,51 @@
+"""Where was this photograph taken? Answered on the device, offline, with an honest radius.
+
+    from pigeon_edge import open_bundle, open_locator, read_pixels
+    locator = open_locator(open_bundle("NAME.pigeon"))
+    [estimate] = locator.locate(read_pixels("photo.jpg", locator.preprocess)[None])
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pigeon_edge.bundle import Bundle, open_bundle
+    from pigeon_edge.errors import PigeonError
+    from pigeon_edge.estimate import Estimate, LatLng
+    from pigeon_edge.locator import Locator, open_locator
+    from pigeon_edge.photograph import read_pixels
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Bundle": "bundle",
+    "Estimate": "estimate",
+    "LatLng": "estimate",
+    "Locator": "locator",
+    "PigeonError": "errors",
+    "open_bundle": "bundle",
+    "open_locator": "locator",
+    "read_pixels": "photograph",
+}
+
+__all__ = [
+    "Bundle",
+    "Estimate",
+    "LatLng",
+    "Locator",
+    "PigeonError",
+    "__version__",
+    "open_bundle",
+    "open_locator",
+    "read_pixels",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pigeon_edge' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pigeon_edge.{_HOMES[name]}"), name)

@@ -1,0 +1,33 @@
+"""What became of a batch of photographs."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+
+from pigeon_edge.event import Event
+
+
+@dataclass
+class Summary:
+    """Counts events as they pass."""
+
+    located: int = 0
+    errors: list[str] = field(default_factory=list)
+    gps_distances_km: list[float] = field(default_factory=list)
+
+    def add(self, event: Event) -> None:
+        """Count one event."""
+        if event["status"] == "error":
+            self.errors.append(event["error"])
+            return
+        self.located += 1
+        if "gps" in event:
+            self.gps_distances_km.append(event["gps"]["distance_m"] / 1000)
+
+    def __str__(self) -> str:
+        parts = [f"{self.located} located", f"{len(self.errors)} failed"]
+        if self.gps_distances_km:
+            median_km = statistics.median(self.gps_distances_km)
+            parts.append(f"median {median_km:,.1f} km from the GPS of the {len(self.gps_distances_km)} that have one")
+        return ", ".join(parts)

@@ -1,0 +1,64 @@
+"""``pigeon-edge bundle``: look at bundles and check them."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pigeon_edge.bundle import Bundle, open_bundle
+from pigeon_edge.bundle import verify as verify_bundle
+from pigeon_edge.cli.console import say
+
+app = typer.Typer(
+    help="Look at bundles and check them.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle: NAME.pigeon.")]
+
+
+@app.command()
+def info(
+    directory: Directory, json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False
+) -> None:
+    """Print what a bundle is.
+
+    Example:
+      pigeon-edge bundle info europe.pigeon
+    """
+    bundle = open_bundle(directory)
+    if json:
+        typer.echo(json_format.dumps({**bundle.description.to_json(), "digest": bundle.digest}, indent=1))
+    else:
+        typer.echo("\n".join(f"{key:<12} {value}" for key, value in _facts(bundle).items()))
+
+
+@app.command()
+def verify(directory: Directory) -> None:
+    """Compare every file of a bundle with its checksum.
+
+    Example:
+      pigeon-edge bundle verify europe.pigeon
+    """
+    bundle = open_bundle(directory)
+    verify_bundle(bundle)
+    say(f"pigeon-edge: {bundle.label}: all {len(bundle.files)} files are as the manifest says")
+
+
+def _facts(bundle: Bundle) -> dict[str, str]:
+    told = bundle.description
+    size_mb = sum(size for size, _ in bundle.files.values()) / 1e6
+    return {
+        "name": told.name,
+        "digest": bundle.digest,
+        "created": told.created,
+        "size": f"{size_mb:.1f} MB in {len(bundle.files)} files",
+        "encoder": f"{told.preprocess.size_px} px, embedding of {told.embedding_width}",
+        "geocells": f"{told.cells:,}",
+        "gallery": f"{told.photographs:,} photographs in {told.clusters:,} clusters",
+        **{f"{of} under": licence for of, licence in sorted(told.licences.items())},
+    }

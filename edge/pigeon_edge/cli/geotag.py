@@ -1,0 +1,51 @@
+"""``pigeon-edge geotag``: locate an archive, write one record a photograph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pigeon_edge.archive import geotag as archive
+from pigeon_edge.archive.outputs import Format, events_file, format_of
+from pigeon_edge.archive.scan import scan
+from pigeon_edge.archive.summary import Summary
+from pigeon_edge.cli.console import progress, say
+from pigeon_edge.cli.options import BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
+from pigeon_edge.encoders import Engine
+from pigeon_edge.errors import PartialFailureError
+from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
+
+
+def geotag(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Photographs, or folders of them.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write; it appears once it is whole.")],
+    format: Annotated[Format | None, typer.Option("--format", help="Default: as the file's name ends.")] = None,
+    bundle: BundleOption = None,
+    engine: EngineOption = Engine.AUTO,
+    max_pixels: MaxPixelsOption = DEFAULT_MAX_PIXELS,
+) -> None:
+    """Locate photographs and folders of them; originals are only read.
+
+    A file that cannot be read becomes a record with its error, and the exit code 3.
+
+    Examples:
+      pigeon-edge geotag ~/Pictures --out places.geojson
+
+      pigeon-edge geotag scans/ more/*.tif --out places.csv --bundle europe.pigeon
+    """
+    kind = format or format_of(out)
+    found = scan(paths)
+    locator = locator_of(bundle, engine)
+    summary = Summary()
+    events = archive.geotag(found.photographs, locator, allow_pixels(max_pixels))
+    with events_file(out, kind) as write:
+        for event in progress(events, len(found.photographs), "photographs"):
+            summary.add(event)
+            write(event)
+    if found.other_files:
+        say(f"pigeon-edge: left out {found.other_files} files that are no photographs by their names")
+    say(f"pigeon-edge: {summary}; wrote {out}")
+    if summary.errors:
+        raise PartialFailureError(f"{len(summary.errors)} photographs could not be read; their records say why")

@@ -1,0 +1,96 @@
+"""``pigeon-edge locate``: where was each of these photographs taken?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pigeon_edge.archive.geotag import geotag
+from pigeon_edge.archive.outputs import json_line
+from pigeon_edge.archive.scan import scan
+from pigeon_edge.archive.summary import Summary
+from pigeon_edge.cli.console import say
+from pigeon_edge.cli.options import BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
+from pigeon_edge.encoders import Engine
+from pigeon_edge.errors import PartialFailureError
+from pigeon_edge.event import Event
+from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
+
+_HEADER = ("photograph", "estimate", "place", "radius km", "true error km")
+
+
+def locate(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, or folders of them.")],
+    bundle: BundleOption = None,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="How many candidates to print for each photograph.")] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON event a line.")] = False,
+    engine: EngineOption = Engine.AUTO,
+    max_pixels: MaxPixelsOption = DEFAULT_MAX_PIXELS,
+) -> None:
+    """Print where photographs were taken.
+
+    Where a photograph has GPS, the distance to it is the last column.
+
+    Examples:
+      pigeon-edge locate holiday.jpg --bundle europe.pigeon
+
+      pigeon-edge locate *.jpg --top-k 3 --json | jq .location
+    """
+    paths = scan(images).photographs
+    locator = locator_of(bundle, engine)
+    summary = Summary()
+    events = []
+    for event in geotag(paths, locator, allow_pixels(max_pixels)):
+        summary.add(event)
+        events.append(_with_candidates(event, top_k))
+    typer.echo("".join(map(json_line, events)) if json else _table(_rows(events)), nl=False)
+    if summary.errors:
+        for line in summary.errors:
+            say(f"pigeon-edge: {line}")
+        raise PartialFailureError(str(summary))
+
+
+def _with_candidates(event: Event, count: int) -> Event:
+    return {**event, "candidates": event["candidates"][:count]} if "candidates" in event else event
+
+
+def _rows(events: Sequence[Event]) -> list[tuple[str, ...]]:
+    return [row for event in events if event["status"] == "located" for row in _rows_of(event)]
+
+
+def _rows_of(event: Event) -> list[tuple[str, ...]]:
+    """Return the row of the answer, then a row for each further candidate."""
+    error = f"{event['gps']['distance_m'] / 1000:,.1f}" if "gps" in event else ""
+    location = event["location"]
+    first = (
+        Path(event["source_id"]).name,
+        _point(location),
+        _name(event["place"]),
+        f"{location['radius_m'] / 1000:,.0f}",
+        error,
+    )
+    others = [("", _point(c), f"{_name(c['place'])} ({c['probability']:.0%})", "", "") for c in event["candidates"][1:]]
+    return [first, *others]
+
+
+def _point(location: Event) -> str:
+    return f"{location['lat']:.4f}, {location['lon']:.4f}"
+
+
+def _name(place: Event) -> str:
+    return ", ".join(name for name in (place["admin1"], place["country"]) if name)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Return rows under a header, in columns: words to the left, numbers to the right."""
+    lines = [_HEADER, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
+    return "".join(_aligned(line, widths) + "\n" for line in lines) if rows else ""
+
+
+def _aligned(line: tuple[str, ...], widths: Sequence[int]) -> str:
+    cells = zip(line, widths, (False, True, False, True, True), strict=True)
+    return "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in cells).rstrip()

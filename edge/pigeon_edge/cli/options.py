@@ -1,0 +1,40 @@
+"""Options that several commands share, and what stands behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pigeon_edge.bundle import open_bundle
+from pigeon_edge.cli.console import say
+from pigeon_edge.encoders import Engine
+from pigeon_edge.locator import Locator, open_locator
+from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
+
+TOY_PLANET = Path(__file__).parent.parent / "toy_planet" / "toy-planet.pigeon"
+
+BundleOption = Annotated[
+    Path | None,
+    typer.Option("--bundle", envvar="PIGEON_EDGE_BUNDLE", help="The bundle to locate with; default: the toy planet."),
+]
+EngineOption = Annotated[Engine, typer.Option("--engine", help="What runs the encoder.")]
+MaxPixelsOption = Annotated[
+    int, typer.Option("--max-pixels", min=1, help=f"Refuse images of more pixels (default {DEFAULT_MAX_PIXELS:,}).")
+]
+
+
+def locator_of(bundle: Path | None, engine: Engine) -> Locator:
+    """Open the bundle that the user chose; say so where it is the toy planet, which knows no real place."""
+    if bundle is None:
+        say("pigeon-edge: using the toy planet, which knows no real place; name another bundle with --bundle")
+    return open_locator(open_bundle(bundle or TOY_PLANET), engine)
+
+
+def allow_pixels(max_pixels: int) -> int:
+    """Raise Pillow's own guard to the user's limit, so that one limit holds; return the limit."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    return max_pixels

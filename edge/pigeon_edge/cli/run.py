@@ -1,0 +1,77 @@
+"""``pigeon-edge run``: locate the frames of a stream."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pigeon_edge.archive.outputs import Format, Write, events_file, json_line
+from pigeon_edge.archive.summary import Summary
+from pigeon_edge.cli.console import say
+from pigeon_edge.cli.options import BundleOption, EngineOption, locator_of
+from pigeon_edge.encoders import Engine
+from pigeon_edge.errors import PartialFailureError
+from pigeon_edge.event import Event
+from pigeon_edge.streams.runner import at_rate, stream_events
+from pigeon_edge.streams.source import open_source
+
+
+def run(
+    source: Annotated[str, typer.Argument(help="A video file, a folder of images, or a camera (0, /dev/video0).")],
+    fps: Annotated[
+        float | None, typer.Option("--fps", min=0.001, help="Frames to locate a second; default: all.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Stop after this many events.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Where JSON lines go; - is stdout.")] = Path("-"),
+    bundle: BundleOption = None,
+    engine: EngineOption = Engine.AUTO,
+) -> None:
+    """Locate the frames of a stream; print one JSON event for each.
+
+    Examples:
+      pigeon-edge run trip.mp4 --fps 1 --out trip.jsonl
+
+      pigeon-edge run 0 --fps 2 | jq -c .location
+    """
+    frames = open_source(source)
+    locator = locator_of(bundle, engine)
+    events = stream_events(source, at_rate(frames, fps) if fps else frames, locator)
+    summary = Summary()
+    with _sink(out) as write:
+        broken = _drain(islice(events, limit), write, summary)
+    say(f"pigeon-edge: {summary}")
+    if broken:
+        raise broken
+    if summary.errors:
+        raise PartialFailureError(f"{len(summary.errors)} frames could not be read; their events say why")
+
+
+def _drain(events: Iterator[Event], write: Write, summary: Summary) -> PartialFailureError | None:
+    """Write events as they come. A stream that breaks off keeps what it gave: its error is returned, not raised."""
+    try:
+        for event in events:
+            summary.add(event)
+            write(event)
+    except PartialFailureError as error:
+        return error
+    return None
+
+
+@contextmanager
+def _sink(out: Path) -> Iterator[Write]:
+    if str(out) != "-":
+        with events_file(out, Format.JSONL) as write:
+            yield write
+        return
+
+    def print_event(event: Event) -> None:
+        sys.stdout.write(json_line(event))
+        sys.stdout.flush()
+
+    yield print_event

@@ -1,0 +1,8 @@
+"""Encoders: one protocol, one file per engine, and the choice between them."""
+
+from __future__ import annotations
+
+from pigeon_edge.encoders.protocol import Encoder, Encoding
+from pigeon_edge.encoders.select import Engine, Precision, open_encoder, open_graph
+
+__all__ = ["Encoder", "Encoding", "Engine", "Precision", "open_encoder", "open_graph"]

@@ -1,0 +1,39 @@
+"""The encoder on ONNX Runtime: processors other than x86-64, and a second opinion on those."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.errors import EngineError, MissingToolError
+from pigeon_edge.preprocess import Pixels
+
+
+class OnnxRuntimeEncoder:
+    """Runs an encoder graph on the CPU. Raises EngineError where ONNX Runtime cannot read it."""
+
+    def __init__(self, graph: Path) -> None:
+        self._session = _open_session(graph)
+
+    def encode(self, pixels: Pixels) -> Encoding:
+        """Return the encoding of (N, S, S, 3) uint8."""
+        outputs = ["image_embedding", "cell_logits"]
+        embedding, cell_logits = self._session.run(outputs, {"pixels": np.ascontiguousarray(pixels)})
+        return Encoding(embedding, cell_logits)
+
+
+def _open_session(graph: Path) -> Any:
+    try:
+        import onnxruntime  # an alternative that not every installation has
+    except ImportError as error:
+        raise MissingToolError("this engine needs ONNX Runtime: pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class but this one
+        reason = str(error).strip().splitlines()[0]
+        raise EngineError(f"{graph}: ONNX Runtime cannot run it ({reason})") from error

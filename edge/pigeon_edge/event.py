@@ -1,0 +1,45 @@
+"""The event: one JSON object for each photograph or frame, the same in files, on stdout and on the wire.
+
+schema      "pigeon-edge/event@1"
+source_id   the file or camera
+status      "located" or "error"
+location    lat, lon (degrees, datum WGS84), radius_m, radius_coverage       } where located,
+place       country_code, country, admin1                                    } see estimate.Estimate
+levels      probability of the country, the admin1 and the geocell           }
+candidates  [{lat, lon, probability, cell, place}], best first               }
+refinement  applied, moved_m, photograph (row of the gallery)                }
+gps         lat, lon, distance_m: what EXIF says, and how far the estimate is from it; where EXIF says something
+frame       index, pts_s, width, height; where the source is a stream
+error       one line; where status is "error"
+model       {"bundle": name@digest}
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from pigeon_edge.estimate import Estimate, LatLng
+from pigeon_edge.geodesy import haversine_km
+
+Event: TypeAlias = dict[str, Any]
+
+SCHEMA = "pigeon-edge/event@1"
+
+
+def located(source_id: str, estimate: Estimate, bundle_label: str) -> Event:
+    """Return the event of an estimate."""
+    head = {"schema": SCHEMA, "source_id": source_id, "status": "located"}
+    return {**head, **estimate.to_json(), "model": {"bundle": bundle_label}}
+
+
+def failed(source_id: str, error: Exception, bundle_label: str) -> Event:
+    """Return the event of an input that could not be located."""
+    head = {"schema": SCHEMA, "source_id": source_id, "status": "error"}
+    return {**head, "error": str(error), "model": {"bundle": bundle_label}}
+
+
+def with_gps(event: Event, gps: LatLng) -> Event:
+    """Return a located event that also carries the place that EXIF names, and the distance to it."""
+    location = event["location"]
+    distance_km = float(haversine_km((location["lat"], location["lon"]), gps))
+    return {**event, "gps": {"lat": gps.lat, "lon": gps.lng, "distance_m": round(distance_km * 1000)}}

@@ -1,0 +1,104 @@
+"""The gallery: photographs with known coordinates, memory-mapped, searched inside the cells that the classifier named.
+
+One faiss IVF file: the coarse quantizer holds the prototypes (mean embeddings of location clusters), each inverted
+list the photographs of one cluster. The geocell head and the prototypes choose the lists (``search_preassigned``), so
+nothing else is read from disk. All vectors have unit length; distances are Euclidean.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from pigeon_edge.bundle import Bundle
+from pigeon_edge.errors import BundleError
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+_READ_FLAGS = faiss.IO_FLAG_MMAP_IFC | faiss.IO_FLAG_READ_ONLY
+
+
+class Gallery:
+    """M photographs in K location clusters of C cells.
+
+    index: the faiss IVF index; cell_offsets: (C + 1,) clusters by cell; lat_lng: (M, 2) degrees.
+    """
+
+    def __init__(self, index: Any, cell_offsets: Ids, lat_lng: Floats) -> None:
+        self._index = index
+        self._cell_offsets = cell_offsets
+        self._lat_lng = lat_lng
+        self._prototypes = _prototypes_of(index)  # (K, D) float32
+
+    def nearest_clusters(self, embedding: Floats, cells: Ids) -> tuple[Ids, Floats]:
+        """Return, for each of (T,) cells, its cluster nearest to a (D,) embedding, and the distance to its prototype.
+
+        A cell without photographs yields cluster -1 at infinite distance.
+        """
+        found = [self._nearest_cluster(embedding, int(cell)) for cell in cells]
+        clusters, distances = zip(*found, strict=True)
+        return np.array(clusters, np.int64), np.array(distances, np.float32)
+
+    def nearest_photograph(self, embedding: Floats, cluster: int) -> int:
+        """Return the row of the photograph of a cluster nearest to a (D,) embedding, -1 for an empty cluster."""
+        assigned = np.array([[cluster]], np.int64)
+        _, rows = self._index.search_preassigned(embedding[None], 1, assigned, np.zeros((1, 1), np.float32))
+        return int(rows[0, 0])
+
+    def lat_lng(self, row: int) -> npt.NDArray[np.float64]:
+        """Return where a photograph was taken, (2,) degrees."""
+        return np.asarray(self._lat_lng[row], np.float64)
+
+    def cell_of_photographs(self) -> tuple[Ids, npt.NDArray[np.float64]]:
+        """Return the geocell (M,) and coordinates (M, 2) of all photographs; reads every id, none of the vectors."""
+        cell_of_cluster = np.repeat(np.arange(len(self._cell_offsets) - 1), np.diff(self._cell_offsets))
+        cells = np.empty(self._index.ntotal, np.int64)
+        lists = self._index.invlists
+        for cluster, cell in enumerate(cell_of_cluster):
+            cells[faiss.rev_swig_ptr(lists.get_ids(cluster), lists.list_size(cluster))] = cell
+        return cells, np.asarray(self._lat_lng, np.float64)
+
+    def _nearest_cluster(self, embedding: Floats, cell: int) -> tuple[int, float]:
+        first, last = self._cell_offsets[cell], self._cell_offsets[cell + 1]
+        if first == last:
+            return -1, float("inf")
+        distances = np.linalg.norm(self._prototypes[first:last] - embedding, axis=1)
+        nearest = int(distances.argmin())
+        return int(first) + nearest, float(distances[nearest])
+
+
+def open_gallery(bundle: Bundle) -> Gallery:
+    """Map the gallery of a bundle. Raises BundleError where it does not fit the manifest's counts."""
+    index = _read_index(bundle.file("gallery/index.faiss"))
+    offsets = np.load(bundle.file("gallery/cell_offsets.npy"), allow_pickle=False)
+    lat_lng = np.load(bundle.file("gallery/lat_lng.npy"), mmap_mode="r", allow_pickle=False)
+    told = bundle.description
+    expected = (told.clusters, told.photographs, told.embedding_width, told.cells + 1, (told.photographs, 2))
+    found = (index.nlist, index.ntotal, index.d, len(offsets), lat_lng.shape)
+    if found != expected or offsets[-1] != told.clusters:
+        raise BundleError(
+            f"{bundle.path}: gallery of {found} where the manifest says {expected}; copy the bundle again"
+        )
+    return Gallery(index, offsets, lat_lng)
+
+
+def _read_index(path: Path) -> Any:
+    # One query scans a few short lists: threads would cost more than they save, and fight the encoder's.
+    faiss.omp_set_num_threads(1)
+    try:
+        return faiss.read_index(str(path), _READ_FLAGS)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise BundleError(f"{path}: not a readable faiss index ({reason}); copy the bundle again") from error
+
+
+def _prototypes_of(index: Any) -> Floats:
+    """Return a view (K, D) of the quantizer's vectors: the pages stay where they are mapped."""
+    quantizer: Any = faiss.downcast_index(index.quantizer)
+    view = faiss.rev_swig_ptr(quantizer.get_xb(), quantizer.ntotal * quantizer.d)
+    return np.asarray(view).reshape(quantizer.ntotal, quantizer.d)

@@ -1,0 +1,73 @@
+"""The locator: pixels in, estimates out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pigeon_edge.bundle import Bundle
+from pigeon_edge.cells import CellTable, open_cells, posterior
+from pigeon_edge.confidence import ConfidenceSettings, open_confidence, radius_km, spread_km
+from pigeon_edge.encoders import Encoder, Engine, open_encoder
+from pigeon_edge.encoders.protocol import unit
+from pigeon_edge.estimate import Candidate, Estimate, LatLng, Refinement
+from pigeon_edge.gallery import open_gallery
+from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.refine import Refined, RefinementSettings, Retrieval, refine
+
+
+@dataclass(frozen=True)
+class Locator:
+    """Everything that turns pixels into estimates; ``open_locator`` gathers it from a bundle."""
+
+    preprocess: PreprocessSpec
+    encoder: Encoder
+    cells: CellTable
+    gallery: Retrieval
+    refinement: RefinementSettings
+    confidence: ConfidenceSettings
+    label: str
+
+    def locate(self, pixels: Pixels) -> list[Estimate]:
+        """Return one estimate for each of (N, S, S, 3) uint8 pixels, as ``preprocess`` and ``photograph`` make them."""
+        encoding = self.encoder.encode(pixels)
+        posteriors = posterior(encoding.cell_logits, self.confidence.temperature)  # (N, C)
+        return [self._answer(e, p) for e, p in zip(unit(encoding.embedding), posteriors, strict=True)]
+
+    def _answer(self, embedding: npt.NDArray[np.float32], cell_posterior: npt.NDArray[np.float64]) -> Estimate:
+        refined = refine(embedding, cell_posterior, self.cells.centroid_lat_lng, self.gallery, self.refinement)
+        coverage = self.confidence.coverage
+        spread = spread_km(refined.lat_lng[0], cell_posterior, self.cells.centroid_lat_lng, coverage)
+        best, row = int(refined.cells[0]), int(refined.photographs[0])
+        return Estimate(
+            lat_lng=_lat_lng(refined.lat_lng[0]),
+            radius_km=radius_km(spread, self.confidence),
+            radius_coverage=coverage,
+            place=self.cells.places[best],
+            levels=self.cells.levels(cell_posterior, best),
+            candidates=self._candidates(refined),
+            refinement=Refinement(refined.moved_km, row if row >= 0 else None),
+        )
+
+    def _candidates(self, refined: Refined) -> tuple[Candidate, ...]:
+        rows = zip(refined.lat_lng, refined.probability.tolist(), refined.cells.tolist(), strict=True)
+        return tuple(Candidate(_lat_lng(point), chance, cell, self.cells.places[cell]) for point, chance, cell in rows)
+
+
+def open_locator(bundle: Bundle, engine: Engine = Engine.AUTO) -> Locator:
+    """Open everything in a bundle that locating needs. Raises BundleError or EngineError."""
+    return Locator(
+        preprocess=bundle.description.preprocess,
+        encoder=open_encoder(bundle, engine),
+        cells=open_cells(bundle),
+        gallery=open_gallery(bundle),
+        refinement=bundle.description.refinement,
+        confidence=open_confidence(bundle),
+        label=bundle.label,
+    )
+
+
+def _lat_lng(point: npt.NDArray[np.float64]) -> LatLng:
+    return LatLng(float(point[0]), float(point[1]))

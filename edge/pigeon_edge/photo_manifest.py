@@ -1,0 +1,104 @@
+"""A manifest of photographs with known coordinates: the CSV that training, calibration and evaluation read.
+
+Columns ``path, lat, lng`` are required; ``place_id, month, heading_deg, country_code, country, admin1`` are optional,
+others are ignored. Paths are relative to the manifest's folder. Rows of one ``place_id`` (its own row where there is no
+such column) never fall into different splits.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pigeon_edge.errors import InputError
+from pigeon_edge.estimate import Place
+from pigeon_edge.files import replacing
+
+
+class Split(str, Enum):
+    """The part of a manifest that a photograph belongs to, a function of its place alone."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class PhotoRow:
+    """One photograph of a manifest; ``path`` is complete once read."""
+
+    path: Path
+    lat: float
+    lng: float
+    place_id: str
+    month: int | None = None
+    heading_deg: float | None = None
+    country_code: str = ""
+    country: str = ""
+    admin1: str = ""
+
+    @property
+    def place(self) -> Place:
+        """The names of the country and region that the row states."""
+        return Place(self.country_code, self.country, self.admin1)
+
+    @property
+    def split(self) -> Split:
+        """80 % training, 5 % validation, 15 % test, by a stable hash of the place."""
+        bucket = int.from_bytes(hashlib.sha256(self.place_id.encode()).digest()[:4], "big") % 100
+        return Split.TRAIN if bucket < 80 else Split.VALIDATION if bucket < 85 else Split.TEST
+
+
+def lat_lng_of_rows(rows: Sequence[PhotoRow]) -> npt.NDArray[np.float64]:
+    """Return the coordinates (N, 2) of rows."""
+    return np.array([(row.lat, row.lng) for row in rows], np.float64).reshape(-1, 2)
+
+
+def read_manifest(path: Path) -> list[PhotoRow]:
+    """Read a manifest. Raises InputError, naming the line, where a row cannot be meant."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [_row(path, number, record) for number, record in enumerate(csv.DictReader(file), start=2)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: expected a manifest (CSV with path, lat, lng), {error}") from error
+
+
+def write_manifest(path: Path, rows: Iterable[PhotoRow]) -> None:
+    """Write rows with paths relative to the manifest's folder, by rename."""
+    columns = [field.name for field in fields(PhotoRow)]
+    with replacing(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in rows:
+            values = vars(row) | {"path": row.path.relative_to(path.parent).as_posix()}
+            writer.writerow([values[column] for column in columns])
+
+
+def _row(manifest: Path, line: int, record: dict[str, str]) -> PhotoRow:
+    try:
+        lat, lng = float(record["lat"]), float(record["lng"])
+        path = manifest.parent / record["path"]
+        month, heading = record.get("month"), record.get("heading_deg")
+        row = PhotoRow(
+            path=path,
+            lat=lat,
+            lng=lng,
+            place_id=record.get("place_id") or record["path"],
+            month=int(month) if month else None,
+            heading_deg=float(heading) if heading else None,
+            country_code=record.get("country_code") or "",
+            country=record.get("country") or "",
+            admin1=record.get("admin1") or "",
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{manifest}:{line}: expected path, lat and lng, found {record!r}; mend the row") from error
+    if not (-90 <= lat <= 90 and -180 <= lng <= 180) or (lat, lng) == (0.0, 0.0):
+        raise InputError(f"{manifest}:{line}: lat {lat}, lng {lng} is no place that was meant; mend or drop the row")
+    return row

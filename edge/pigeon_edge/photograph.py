@@ -1,0 +1,167 @@
+"""Photographs in files: any image that Pillow reads, upright, in 8-bit RGB; and the place its EXIF names."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+
+from pigeon_edge.errors import InputError, MissingToolError
+from pigeon_edge.estimate import LatLng
+from pigeon_edge.preprocess import Pixels, PreprocessSpec, to_pixels
+
+DEFAULT_MAX_PIXELS = 250_000_000
+"""Beyond any single-shot camera of today, and 750 MB once decoded."""
+
+SUFFIXES = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jp2",
+        ".ppm",
+        ".pgm",
+        ".tga",
+    ]
+)
+"""Names under which a folder's photographs are looked for."""
+
+_HEIF_SUFFIXES = frozenset({".heic", ".heif"})
+_DECODE_ERRORS = (
+    OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, MemoryError,
+    struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF 2.32, tag 0x0112: the operation that brings an image of each orientation upright."""
+
+
+def read_pixels(path: Path | str, spec: PreprocessSpec, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels:
+    """Return (size_px, size_px, 3) uint8 of an image file. Raises InputError where it cannot be decoded.
+
+    JPEGs are decoded at reduced scale, never below twice the target, which costs a fraction of a full decode.
+    """
+    with _opened(Path(path), max_pixels) as image:
+        image.draft(None, (2 * spec.size_px, 2 * spec.size_px))
+        return to_pixels(_upright(_to_rgb(image), _orientation(image)), spec)
+
+
+def read_rgb(path: Path | str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
+    """Return an image file upright, in RGB, at its full size. Raises InputError where it cannot be decoded."""
+    with _opened(Path(path), max_pixels) as image:
+        return _upright(_to_rgb(image), _orientation(image))
+
+
+def read_gps(path: Path | str, max_pixels: int = DEFAULT_MAX_PIXELS) -> LatLng | None:
+    """Return the place that a file's EXIF names; None where there is none, or only 0,0 (a camera without a fix)."""
+    with _opened(Path(path), max_pixels) as image:
+        try:
+            gps = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+            lat = _degrees(gps[ExifTags.GPS.GPSLatitude], gps[ExifTags.GPS.GPSLatitudeRef], "S")
+            lng = _degrees(gps[ExifTags.GPS.GPSLongitude], gps[ExifTags.GPS.GPSLongitudeRef], "W")
+        except (*_DECODE_ERRORS, ZeroDivisionError, AttributeError):
+            return None
+    plausible = abs(lat) <= 90 and abs(lng) <= 180 and (lat, lng) != (0.0, 0.0)
+    return LatLng(lat, lng) if plausible else None
+
+
+@contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    """Open an image, map whatever goes wrong until it is closed to one InputError."""
+    if path.suffix.lower() in _HEIF_SUFFIXES:
+        _register_heif()
+    try:
+        with Image.open(path) as image:
+            _check_size(path, image.size, max_pixels)
+            yield image
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: expected an image, found no known image format; check what the file is") from error
+    except _DECODE_ERRORS as error:
+        raise InputError(f"{path}: cannot be decoded ({_one_line(error)}); restore it from a backup") from error
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise InputError(
+            f"{path}: {width} x {height} pixels is over the limit of {max_pixels / 1e6:g} megapixels; "
+            "raise it with --max-pixels if the file is trusted"
+        )
+
+
+def _register_heif() -> None:
+    try:
+        pillow_heif = importlib.import_module("pillow_heif")
+    except ImportError as error:
+        raise MissingToolError("HEIC photographs need pillow-heif: pip install 'pigeon-edge[heic]'") from error
+    pillow_heif.register_heif_opener()
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return 8-bit RGB: 16-bit and float images scaled over their full range, transparency laid over white."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _scaled_to_8_bit(image).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    if image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.applyTransform(image, ImageCms.buildTransform(lab, srgb, "LAB", "RGB"))
+        return converted if converted is not None else image.convert("RGB")
+    return image.convert("RGB")
+
+
+def _scaled_to_8_bit(image: Image.Image) -> Image.Image:
+    values = np.asarray(image, np.float64)  # (H, W)
+    full_range = 1.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 65535.0
+    return Image.fromarray(np.clip(np.rint(values * (255.0 / full_range)), 0, 255).astype(np.uint8))
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 where the EXIF block is missing or broken: the pixels are still good."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except _DECODE_ERRORS:
+        return 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _degrees(parts: tuple[float, float, float], reference: str, negative: str) -> float:
+    degrees, minutes, seconds = (float(part) for part in parts)
+    value = degrees + minutes / 60 + seconds / 3600
+    if not math.isfinite(value):
+        raise ValueError(f"GPS angle {value}")
+    return -value if reference.strip("\0 ").upper() == negative else value
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

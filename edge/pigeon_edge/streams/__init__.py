@@ -1,0 +1,1 @@
+"""Streams of frames: video files, folders, cameras."""

@@ -1,0 +1,49 @@
+"""The source grammar: what a name on the command line stands for.
+
+trip.mp4, file:///data/trip.mp4      a video file
+photos/                              a folder of images, in the order of their names
+0, /dev/video0, v4l2:///dev/video0   a camera device
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pigeon_edge.archive.scan import scan
+from pigeon_edge.errors import InputError
+from pigeon_edge.photograph import read_rgb
+from pigeon_edge.streams.frame import Frame
+from pigeon_edge.streams.video import video_frames
+
+FOLDER_FPS = 1.0
+"""Images of a folder count as taken one second apart."""
+
+
+def open_source(name: str) -> Iterator[Frame | InputError]:
+    """Yield the frames that a source name stands for; an image that cannot be read is yielded as its error.
+
+    Raises InputError where there is no such source.
+    """
+    device = _device(name)
+    if device:
+        return video_frames(device, "v4l2")
+    path = Path(name.removeprefix("file://"))
+    if not path.exists():
+        raise InputError(f"{name}: no such source; expected a video file, a folder of images or a camera device")
+    return _folder_frames(path) if path.is_dir() else video_frames(str(path))
+
+
+def _device(name: str) -> str | None:
+    if name.isdigit():
+        return f"/dev/video{name}"
+    path = name.removeprefix("v4l2://")
+    return path if name.startswith("v4l2://") or Path(path).is_char_device() else None
+
+
+def _folder_frames(folder: Path) -> Iterator[Frame | InputError]:
+    for index, path in enumerate(scan([folder]).photographs):
+        try:
+            yield Frame(read_rgb(path), index, index / FOLDER_FPS)
+        except InputError as error:
+            yield error

@@ -1,0 +1,84 @@
+"""The model card of a bundle, as Markdown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pigeon_edge.bundle import Description
+from pigeon_edge.confidence import ConfidenceSettings
+
+_ROWS = {
+    "ours": "**this bundle**",
+    "by_centroid": "its classifier alone (centroid of the best geocell)",
+    "nearest_pixels": "nearest neighbour on raw pixels",
+    "constant_guess": "constant guess (medoid of the training places)",
+}
+
+
+def model_card(
+    description: Description, about: str, confidence: ConfidenceSettings, reports: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Return the card; ``reports`` may hold an ``evaluation`` and a ``calibration``."""
+    sections = [_head(description, about), _confidence(confidence)]
+    if "evaluation" in reports:
+        sections.append(_accuracy(reports["evaluation"]))
+    if "calibration" in reports:
+        sections.append(_quantization(reports["calibration"]))
+    return "\n\n".join([*sections, _USE]) + "\n"
+
+
+def _head(told: Description, about: str) -> str:
+    return f"""# {told.name}
+
+{about or "No description was given."}
+
+- {told.cells:,} geocells; a gallery of {told.photographs:,} photographs in {told.clusters:,} location clusters
+- images of {told.preprocess.size_px} px, embeddings of {told.embedding_width}
+- weights: {told.licences["weights"]}; data: {told.licences["data"]}
+- made {told.created}"""
+
+
+def _confidence(settings: ConfidenceSettings) -> str:
+    if not settings.fitted_on:
+        return "## Confidence\n\nNot fitted: the stated radius is the posterior's own, taken at its word."
+    return (
+        f"## Confidence\n\nTemperature {settings.temperature:g}, and a radius of {settings.radius_scale:g} times the "
+        f"spread of the posterior, fitted on {settings.fitted_on:,} photographs so that {settings.coverage:.0%} of "
+        "truths lie within it."
+    )
+
+
+def _accuracy(evaluation: Mapping[str, Any]) -> str:
+    limits = list(evaluation["ours"]["percent_within_km"])
+    header = "| | median km | " + " | ".join(f"% within {limit} km" for limit in limits) + " |"
+    rows = [_row(label, evaluation[key], limits) for key, label in _ROWS.items()]
+    return "\n".join(
+        [
+            "## Accuracy\n",
+            f"Single photographs of {evaluation['places']:,} places that training never saw, through the device's "
+            "runtime; measured by `pigeon-edge train evaluate`.\n",
+            header,
+            "|---|" + "---:|" * (len(limits) + 1),
+            *rows,
+            f"\nCountry named correctly: {evaluation['country_percent']} %. Truth within the stated radius: "
+            f"{evaluation['measured_coverage']:.1%} (promised {evaluation['promised_coverage']:.0%}); "
+            f"median radius {evaluation['median_radius_km']:,} km.",
+        ]
+    )
+
+
+def _row(label: str, numbers: Mapping[str, Any], limits: list[str]) -> str:
+    shares = " | ".join(f"{numbers['percent_within_km'][limit]:.1f}" for limit in limits)
+    return f"| {label} | {numbers['median_km']:,.1f} | {shares} |"
+
+
+def _quantization(report: Mapping[str, Any]) -> str:
+    facts = "\n".join(f"- {key}: {value}" for key, value in report.items() if isinstance(value, (int, float, str)))
+    return f"## Quantization\n\nINT8 against full precision, by `pigeon-edge calibrate int8`.\n\n{facts}"
+
+
+_USE = """## Intended use
+
+Locating photographs that you may locate, with the stated radius. An estimate is a guess and is labelled as one. Not for
+finding private individuals."""

@@ -1,0 +1,67 @@
+"""``pigeon-edge export``: from a model to a bundle. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pigeon_edge.cli.console import say
+
+app = typer.Typer(
+    help="From a model to a bundle.", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+
+@app.command()
+def onnx(
+    model: Annotated[str, typer.Argument(help="A CLIP folder or hub id in transformers' format, or `fit`'s output.")],
+    out: Annotated[Path, typer.Option("--out", help="The graph to write.")],
+) -> None:
+    """Write a vision tower, and its heads where it has some, as one ONNX graph from pixels to geocell logits.
+
+    Example:
+      pigeon-edge export onnx model --out encoder.onnx
+    """
+    from pigeon_export.to_onnx import export_folder
+
+    export_folder(model, out)
+    say(f"pigeon-edge: wrote {out}, {out.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
+def pack(
+    encoder: Annotated[Path, typer.Option("--encoder", help="The quantized graph that ships.")],
+    cells: Annotated[Path, typer.Option("--cells", help="The folder that `train cells` wrote.")],
+    gallery: Annotated[Path, typer.Option("--gallery", help="The folder that `train gallery` wrote.")],
+    probes: Annotated[Path, typer.Option("--probes", help="Photographs for the bundle's self-test.")],
+    out: Annotated[Path, typer.Option("--out", help="The bundle to write: NAME.pigeon.")],
+    name: Annotated[str, typer.Option("--name", help="What the bundle is called.")],
+    full_precision: Annotated[Path | None, typer.Option("--full-precision", help="The graph's FP32 twin.")] = None,
+    confidence: Annotated[Path | None, typer.Option("--confidence", help="What `calibrate confidence` fitted.")] = None,
+    evaluation: Annotated[Path | None, typer.Option("--evaluation", help="What `train evaluate` measured.")] = None,
+    calibration: Annotated[Path | None, typer.Option("--calibration", help="The report of `calibrate int8`.")] = None,
+    about: Annotated[str, typer.Option("--about", help="A sentence for the model card.")] = "",
+    licence: Annotated[str, typer.Option("--licence", help="Of the weights.")] = "not stated",
+    data_licence: Annotated[str, typer.Option("--data-licence", help="Of the photographs.")] = "not stated",
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Geocells that refinement considers.")] = 5,
+    temperature: Annotated[float, typer.Option("--temperature", min=1e-6, help="Of prototype distances.")] = 0.1,
+    max_move_km: Annotated[float, typer.Option("--max-move-km", min=0.0, help="Refinement's reach.")] = 1000.0,
+) -> None:
+    """Gather the parts of a bundle, check them and seal it.
+
+    Example:
+      pigeon-edge export pack --encoder encoder.int8.onnx --cells cells --gallery gallery --probes samples
+      --name europe --out europe.pigeon
+    """
+    from pigeon_edge.bundle import open_bundle
+    from pigeon_edge.refine import RefinementSettings
+    from pigeon_export.pack import Naming, Parts
+    from pigeon_export.pack import pack as pack_bundle
+
+    parts = Parts(encoder, cells, gallery, probes, full_precision, confidence, evaluation, calibration)
+    naming = Naming(name, about, {"weights": licence, "data": data_licence})
+    pack_bundle(parts, naming, RefinementSettings(top_k, temperature, max_move_km), out)
+    bundle = open_bundle(out)
+    say(f"pigeon-edge: {bundle.label}, {sum(size for size, _ in bundle.files.values()) / 1e6:.1f} MB in {out}")

@@ -1,0 +1,142 @@
+"""Gathering the parts of a bundle and sealing it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import onnx
+from safetensors.numpy import save_file
+
+from pigeon_edge.archive.scan import scan
+from pigeon_edge.bundle import Description, open_bundle, seal, verify
+from pigeon_edge.confidence import UNFITTED, read_confidence
+from pigeon_edge.encoders import Engine, open_graph
+from pigeon_edge.errors import InputError
+from pigeon_edge.files import replacing
+from pigeon_edge.photograph import read_pixels
+from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.refine import RefinementSettings
+from pigeon_export.card import model_card
+from pigeon_export.lint import lint
+
+PROBES = 4
+"""Photographs in the golden file: enough to notice a wrong engine, small enough to ship."""
+
+_CELL_FILES = ("centroid_lat_lng.npy", "places.json")
+_GALLERY_FILES = ("index.faiss", "cell_offsets.npy", "lat_lng.npy")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a bundle is made of; the optional ones are None where they were not given."""
+
+    encoder: Path
+    cells: Path
+    gallery: Path
+    probes: Path
+    full_precision: Path | None
+    confidence: Path | None
+    evaluation: Path | None
+    calibration: Path | None
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What a bundle is called, what it is about, and under which licences its weights and data are."""
+
+    name: str
+    about: str
+    licences: dict[str, str]
+
+
+def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path) -> None:
+    """Write a bundle, by rename, once it opens and verifies. Raises InputError or BundleError where a part is amiss."""
+    encoder = _read_graph(parts.encoder)
+    spec = PreprocessSpec.from_graph_metadata({entry.key: entry.value for entry in encoder.metadata_props})
+    with replacing(out) as scratch:
+        scratch.mkdir()
+        _copy(parts, scratch)
+        _write_golden(scratch, parts.probes, spec)
+        description = _describe(scratch, encoder, spec, naming, refinement)
+        reports = {key: _read_json(path) for key, path in _reports(parts).items() if path}
+        confidence = read_confidence(scratch / "confidence.json")
+        (scratch / "MODEL_CARD.md").write_text(model_card(description, naming.about, confidence, reports), "utf-8")
+        seal(scratch, description)
+        verify(open_bundle(scratch))
+
+
+def _read_graph(path: Path) -> onnx.ModelProto:
+    """Read the quantized graph. Raises InputError where it breaks a rule that an engine sets."""
+    try:
+        model = onnx.load(str(path))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected an ONNX graph, {error}") from error
+    except onnx.checker.ValidationError as error:
+        raise InputError(f"{path}: expected an ONNX graph, {error}") from error
+    findings = lint(model)
+    if findings:
+        raise InputError(f"{path}: breaks a rule of the engines: {findings[0]}; export and calibrate it again")
+    return model
+
+
+def _copy(parts: Parts, folder: Path) -> None:
+    shutil.copyfile(parts.encoder, folder / "encoder.int8.onnx")
+    if parts.full_precision:
+        shutil.copyfile(parts.full_precision, folder / "encoder.onnx")
+    for name, source, files in (("cells", parts.cells, _CELL_FILES), ("gallery", parts.gallery, _GALLERY_FILES)):
+        (folder / name).mkdir()
+        for file in files:
+            shutil.copyfile(source / file, folder / name / file)
+    if parts.confidence:
+        shutil.copyfile(parts.confidence, folder / "confidence.json")
+    else:
+        (folder / "confidence.json").write_text(json.dumps(vars(UNFITTED), indent=1) + "\n", encoding="utf-8")
+
+
+def _write_golden(folder: Path, probes: Path, spec: PreprocessSpec) -> None:
+    paths = scan([probes]).photographs[:PROBES]
+    pixels = np.stack([read_pixels(path, spec) for path in paths])
+    encoding = open_graph(folder / "encoder.int8.onnx", Engine.ONNXRUNTIME).encode(pixels)
+    golden: dict[str, Any] = {
+        "pixels": pixels,
+        "image_embedding": encoding.embedding,
+        "cell_logits": encoding.cell_logits,
+    }
+    save_file(golden, folder / "golden.safetensors")
+
+
+def _describe(
+    folder: Path, encoder: onnx.ModelProto, spec: PreprocessSpec, naming: Naming, refinement: RefinementSettings
+) -> Description:
+    index: Any = faiss.read_index(str(folder / "gallery" / "index.faiss"), faiss.IO_FLAG_MMAP_IFC)
+    return Description(
+        name=naming.name,
+        created=datetime.now(timezone.utc).replace(microsecond=0).isoformat(),
+        preprocess=spec,
+        embedding_width=index.d,
+        opset=max(entry.version for entry in encoder.opset_import if not entry.domain),
+        cells=len(np.load(folder / "cells" / "centroid_lat_lng.npy", allow_pickle=False)),
+        clusters=index.nlist,
+        photographs=index.ntotal,
+        refinement=refinement,
+        licences=naming.licences,
+    )
+
+
+def _reports(parts: Parts) -> dict[str, Path | None]:
+    return {"evaluation": parts.evaluation, "calibration": parts.calibration}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected a JSON report, {error}") from error
+    return document

@@ -1,0 +1,56 @@
+"""Is it the same model? The torch reference, and how far a graph or an engine made from it may be from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from transformers import CLIPVisionModel
+
+from pigeon_calibration.gate import INT8_THRESHOLDS, Parity, Thresholds, compare
+from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.errors import InputError
+from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_export.tower import Heads
+
+__all__ = ["TOLERANCES", "Parity", "TorchEncoder", "compare"]
+
+TOLERANCES: Mapping[str, Thresholds] = MappingProxyType(
+    {
+        "fp32": Thresholds(cosine_p01=0.9999, top1_agreement=0.99),
+        "fp16": Thresholds(cosine_p01=0.999, top1_agreement=0.98),
+        "int8": INT8_THRESHOLDS,
+    }
+)
+"""What a graph or engine of each precision must reach against the torch reference. Two builds of one float32 network
+agree on 99.9 to 100 % of predictions (onnxsim, scripts/nvidia/README.md), so none asks for equality."""
+
+
+class TorchEncoder:
+    """The reference: transformers' own forward pass, with PIGEON's embedding and the heads on top."""
+
+    def __init__(self, tower: CLIPVisionModel, spec: PreprocessSpec, heads: Heads | None) -> None:
+        self._tower = tower.eval()
+        self._size_px = spec.size_px
+        self._mean, self._std = (torch.tensor(values).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
+        self._heads = {name: torch.from_numpy(np.array(values, np.float32)) for name, values in (heads or {}).items()}
+
+    def encode(self, pixels: Pixels) -> Encoding:
+        """Return the encoding of (N, S, S, 3) uint8; cell_logits are (N, 0) without heads.
+
+        Raises InputError on another S.
+        """
+        if pixels.shape[1:] != (self._size_px, self._size_px, 3):
+            raise InputError(f"expected pixels (N, {self._size_px}, {self._size_px}, 3), found {pixels.shape}")
+        with torch.inference_mode():
+            planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+            hidden = self._tower(pixel_values=(planes - self._mean) / self._std).last_hidden_state
+            embedding = hidden.mean(dim=1)
+            return Encoding(embedding.numpy(), self._cell_logits(embedding).numpy())
+
+    def _cell_logits(self, embedding: torch.Tensor) -> torch.Tensor:
+        if not self._heads:
+            return embedding.new_empty((len(embedding), 0))
+        return torch.nn.functional.linear(embedding, self._heads["cells.weight"], self._heads["cells.bias"])

@@ -1,0 +1,242 @@
+"""A CLIP vision tower and its heads as one ONNX graph, built from the weights and shaped for TensorRT's fusions.
+
+    pixels (N, S, S, 3) uint8
+      > patch_embedding        one Conv; normalisation is folded into its weights and bias (exact: it pads nothing)
+      > positions              the class token is part of the position table, on the token that Pad adds in front
+      > layers.K.norm1, .qkv   one GEMM for Q, K and V; the attention scale is folded into Q
+      > .scores, .softmax, .context, .attention_output, .residual1
+      > .norm2, .fc1, .activation, .fc2, .residual2
+      > image_embedding (N, D) mean over all tokens, without post-layernorm or projection (as PIGEON does)
+      > cell_logits (N, C)     head.cells, where the model has heads
+
+A tensor carries the name of the node that makes it; ``layers.3.qkv.weight`` and ``layers.3.qkv.bias`` are the weights
+of ``layers.3.qkv``. Every shape but N is a constant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from transformers import CLIPVisionConfig, CLIPVisionModel
+
+from pigeon_calibration.quantize import PREPROCESS_KEY
+from pigeon_edge.errors import InputError
+from pigeon_edge.files import replacing
+from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_export.tower import Heads, load_tower, read_heads, read_spec
+
+__all__ = ["export_folder", "load_tower", "read_heads", "read_spec", "to_onnx"]
+
+OPSET = 20
+"""The highest opset that TensorRT 10.3 reads (onnx-tensorrt, docs/operators.md), and the first with Gelu."""
+
+IR_VERSION = 9
+"""The ONNX file format that came with opset 20 (onnx, docs/Versioning.md)."""
+
+MAX_WEIGHT_BYTES = 2**31 - 2**24
+"""What protobuf can hold in one file, less 16 MiB for everything but the weights."""
+
+Weights: TypeAlias = Mapping[str, npt.NDArray[np.float32]]
+
+
+def export_folder(model: str, out: Path) -> None:
+    """Write the ONNX graph of a folder or hub id in transformers' format, with its heads where it has them.
+
+    Raises InputError where the model cannot be read or has a shape that the graph cannot express.
+    """
+    tower = load_tower(model)
+    graph = to_onnx(tower, read_spec(model, tower), read_heads(Path(model)))
+    with replacing(out) as scratch:
+        onnx.save_model(graph, str(scratch))
+
+
+def to_onnx(tower: CLIPVisionModel, spec: PreprocessSpec, heads: Heads | None) -> onnx.ModelProto:
+    """Return the graph of a tower and its heads, weights inside. Raises InputError on a shape it cannot express."""
+    config = tower.config
+    weights = {name.removeprefix("vision_model."): _array(tensor) for name, tensor in tower.state_dict().items()}
+    _check(config, spec, weights, heads)
+    graph = _Graph()
+    hidden = _tokens(graph, weights, config, spec)
+    for number in range(config.num_hidden_layers):
+        prefix = f"encoder.layers.{number}."
+        layer = {name.removeprefix(prefix): values for name, values in weights.items() if name.startswith(prefix)}
+        hidden = _attention(graph, layer, f"layers.{number}", hidden, config)
+        hidden = _mlp(graph, layer, f"layers.{number}", hidden, config)
+    embedding = graph.add("ReduceMean", "image_embedding", [hidden, graph.integers("token_axis", [1])], {"keepdims": 0})
+    widths = {"image_embedding": config.hidden_size}
+    if heads is not None:
+        _linear(graph, "head.cells", embedding, heads["cells.weight"], heads["cells.bias"], result="cell_logits")
+        widths["cell_logits"] = len(heads["cells.bias"])
+    return _model(graph, spec, widths)
+
+
+class _Graph:
+    """Nodes and weights in the order in which they are added. A tensor is named after the node that makes it."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+
+    def add(self, op: str, name: str, inputs: Sequence[str], attributes: Mapping[str, Any] | None = None) -> str:
+        return self.add_many(op, name, inputs, [name], attributes)[0]
+
+    def add_many(
+        self, op: str, name: str, inputs: Sequence[str], outputs: list[str], attributes: Mapping[str, Any] | None = None
+    ) -> list[str]:
+        node = helper.make_node(op, inputs, outputs, name)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in (attributes or {}).items())
+        self.nodes.append(node)
+        return outputs
+
+    def floats(self, name: str, values: npt.ArrayLike) -> str:
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
+        return name
+
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        self.weights.append(numpy_helper.from_array(np.array(values, np.int64), name))
+        return name
+
+
+def _tokens(graph: _Graph, weights: Weights, config: CLIPVisionConfig, spec: PreprocessSpec) -> str:
+    """Return the tokens (N, 1 + patches, D) that enter the first layer."""
+    width, patch = config.hidden_size, config.patch_size
+    kernel, bias = _fold_normalisation(weights["embeddings.patch_embedding.weight"], spec)
+    table = weights["embeddings.position_embedding.weight"].copy()  # (1 + patches, D)
+    table[0] += weights["embeddings.class_embedding"]
+    floats = graph.add("Cast", "pixels.float", ["pixels"], {"to": TensorProto.FLOAT})
+    planes = graph.add("Transpose", "pixels.planes", [floats], {"perm": [0, 3, 1, 2]})
+    inputs = [planes, graph.floats("patch_embedding.weight", kernel), graph.floats("patch_embedding.bias", bias)]
+    size = {"kernel_shape": [patch, patch], "strides": [patch, patch]}
+    grid = graph.add("Conv", "patch_embedding", inputs, size)  # (N, D, H, W)
+    flat = graph.add("Reshape", "patches.flat", [grid, graph.integers("patches.shape", [0, width, len(table) - 1])])
+    patches = graph.add("Transpose", "patches", [flat], {"perm": [0, 2, 1]})
+    tokens = graph.add("Pad", "tokens", [patches, graph.integers("tokens.padding", [0, 1, 0, 0, 0, 0])])
+    placed = graph.add("Add", "positions", [tokens, graph.floats("positions.table", table)])
+    return _norm(graph, "pre_norm", placed, weights, "pre_layrnorm", epsilon=config.layer_norm_eps)
+
+
+def _attention(graph: _Graph, layer: Weights, name: str, hidden: str, config: CLIPVisionConfig) -> str:
+    heads, width = config.num_attention_heads, config.hidden_size
+    normed = _norm(graph, f"{name}.norm1", hidden, layer, "layer_norm1", epsilon=config.layer_norm_eps)
+    weight, bias = _fold_scale(layer, width // heads)
+    joined = _linear(graph, f"{name}.qkv", normed, weight, bias)
+    thirds = [joined, graph.integers(f"{name}.split_sizes", [width] * 3)]
+    parts = graph.add_many("Split", f"{name}.split", thirds, [f"{name}.{part}" for part in "qkv"], {"axis": 2})
+    shape = graph.integers(f"{name}.heads_shape", [0, _token_count(config), heads, width // heads])
+    orders = ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
+    query, key, value = (_transposed(graph, part, shape, order) for part, order in zip(parts, orders, strict=True))
+    scores = graph.add("MatMul", f"{name}.scores", [query, key])
+    softmax = graph.add("Softmax", f"{name}.softmax", [scores], {"axis": -1})
+    context = graph.add("MatMul", f"{name}.context", [softmax, value])  # (N, heads, T, D / heads)
+    together = graph.integers(f"{name}.tokens_shape", [0, _token_count(config), width])
+    merged = graph.add("Transpose", f"{name}.context_tokens", [context], {"perm": [0, 2, 1, 3]})
+    flat = graph.add("Reshape", f"{name}.context_flat", [merged, together])
+    output = _linear(
+        graph, f"{name}.attention_output", flat, layer["self_attn.out_proj.weight"], layer["self_attn.out_proj.bias"]
+    )
+    return graph.add("Add", f"{name}.residual1", [hidden, output])
+
+
+def _transposed(graph: _Graph, part: str, shape: str, order: list[int]) -> str:
+    split = graph.add("Reshape", f"{part}.heads", [part, shape])
+    return graph.add("Transpose", f"{part}.transposed", [split], {"perm": order})
+
+
+def _mlp(graph: _Graph, layer: Weights, name: str, hidden: str, config: CLIPVisionConfig) -> str:
+    normed = _norm(graph, f"{name}.norm2", hidden, layer, "layer_norm2", epsilon=config.layer_norm_eps)
+    wide = _linear(graph, f"{name}.fc1", normed, layer["mlp.fc1.weight"], layer["mlp.fc1.bias"])
+    active = _ACTIVATIONS[config.hidden_act](graph, f"{name}.activation", wide)
+    narrow = _linear(graph, f"{name}.fc2", active, layer["mlp.fc2.weight"], layer["mlp.fc2.bias"])
+    return graph.add("Add", f"{name}.residual2", [hidden, narrow])
+
+
+def _quick_gelu(graph: _Graph, name: str, x: str) -> str:
+    """Add x * sigmoid(1.702 x) (Hendrycks and Gimpel 2016)."""
+    scaled = graph.add("Mul", f"{name}.scaled", [x, graph.floats(f"{name}.slope", 1.702)])
+    return graph.add("Mul", name, [x, graph.add("Sigmoid", f"{name}.gate", [scaled])])
+
+
+def _gelu(graph: _Graph, name: str, x: str) -> str:
+    return graph.add("Gelu", name, [x])
+
+
+_ACTIVATIONS = {"quick_gelu": _quick_gelu, "gelu": _gelu}
+
+
+def _linear(
+    graph: _Graph,
+    name: str,
+    x: str,
+    weight: npt.NDArray[np.float32],
+    bias: npt.NDArray[np.float32],
+    *,
+    result: str = "",
+) -> str:
+    """Add x @ weight.T + bias; ``weight`` is (out, in) as torch keeps it, (in, out) in the graph."""
+    product = graph.add("MatMul", name, [x, graph.floats(f"{name}.weight", weight.T)])
+    return graph.add("Add", result or f"{name}.sum", [product, graph.floats(f"{name}.bias", bias)])
+
+
+def _norm(graph: _Graph, name: str, x: str, weights: Weights, key: str, *, epsilon: float) -> str:
+    scale, bias = (graph.floats(f"{name}.{part}", weights[f"{key}.{part}"]) for part in ("weight", "bias"))
+    settings = {"axis": -1, "epsilon": epsilon}
+    return graph.add("LayerNormalization", name, [x, scale, bias], settings)
+
+
+def _fold_normalisation(kernel: npt.NDArray[np.float32], spec: PreprocessSpec) -> tuple[npt.ArrayLike, npt.ArrayLike]:
+    """Return kernel (D, 3, P, P) and bias (D,) that take 0..255 instead of (pixel / 255 - mean) / std."""
+    mean, std = (np.asarray(values, np.float64)[:, None, None] for values in (spec.mean, spec.std))
+    return kernel / (255 * std), -(kernel * (mean / std)).sum(axis=(1, 2, 3))
+
+
+def _fold_scale(layer: Weights, head_width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return weight (3 D, D) and bias (3 D,) of Q, K and V; the attention scale is in Q's part."""
+    scales = {"q": np.float32(head_width**-0.5), "k": np.float32(1), "v": np.float32(1)}
+    weight, bias = (
+        np.concatenate([layer[f"self_attn.{letter}_proj.{part}"] * scale for letter, scale in scales.items()])
+        for part in ("weight", "bias")
+    )
+    return weight, bias
+
+
+def _token_count(config: CLIPVisionConfig) -> int:
+    return int((config.image_size // config.patch_size) ** 2 + 1)
+
+
+def _model(graph: _Graph, spec: PreprocessSpec, widths: Mapping[str, int]) -> onnx.ModelProto:
+    size = spec.size_px
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", size, size, 3])
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width]) for name, width in widths.items()
+    ]
+    proto = helper.make_graph(graph.nodes, "pigeon_edge.encoder", [pixels], outputs, graph.weights)
+    opset = helper.make_opsetid("", OPSET)
+    model = helper.make_model(proto, opset_imports=[opset], ir_version=IR_VERSION, producer_name="pigeon-edge")
+    helper.set_model_props(model, {PREPROCESS_KEY: json.dumps(spec.to_json())})
+    return model
+
+
+def _check(config: CLIPVisionConfig, spec: PreprocessSpec, weights: Weights, heads: Heads | None) -> None:
+    if config.hidden_act not in _ACTIVATIONS:
+        raise InputError(f"expected the activation {' or '.join(_ACTIVATIONS)}, found {config.hidden_act!r}")
+    if spec.size_px != config.image_size:
+        raise InputError(f"expected a spec of the tower's {config.image_size} px, found {spec.size_px} px")
+    if heads is not None and heads["cells.weight"].shape != (len(heads["cells.bias"]), config.hidden_size):
+        shapes = " and ".join(str(heads[name].shape) for name in ("cells.weight", "cells.bias"))
+        width = config.hidden_size
+        raise InputError(f"expected cells.weight (C, {width}), cells.bias (C,), found {shapes}; fit them on this tower")
+    size = sum(values.nbytes for values in (*weights.values(), *(heads or {}).values()))
+    if size > MAX_WEIGHT_BYTES:
+        raise InputError(f"expected at most {MAX_WEIGHT_BYTES} bytes of weights, found {size}; take a smaller tower")
+
+
+def _array(tensor: torch.Tensor) -> npt.NDArray[np.float32]:
+    return np.asarray(tensor.detach().float().cpu().numpy(), np.float32)

@@ -1,0 +1,60 @@
+"""The verdict, and what it rests on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from pigeon_calibration.gate import INT8_THRESHOLDS, Parity, Thresholds, compare, cosine_per_row, measure, verdict
+from pigeon_edge.encoders.protocol import Encoding
+
+
+def test_thresholds_of_int8():
+    assert Thresholds(cosine_p01=0.98, top1_agreement=0.95) == INT8_THRESHOLDS
+
+
+def test_cosine_is_that_of_the_angle():
+    angle = np.radians([0.0, 60.0, 90.0, 180.0])
+    turned = np.stack([np.cos(angle), np.sin(angle)], axis=1) * 3
+    found = cosine_per_row(np.tile([2.0, 0.0], (4, 1)), turned)
+    np.testing.assert_allclose(found, [1.0, 0.5, 0.0, -1.0], atol=1e-12)
+
+
+def test_cosine_of_a_row_without_length_is_zero():
+    assert cosine_per_row(np.zeros((1, 3)), np.ones((1, 3))) == [0.0]
+
+
+def test_cosine_of_broken_numbers_is_zero():
+    assert cosine_per_row([[math.nan, 1.0]], [[1.0, 1.0]]) == [0.0]
+
+
+def test_parity_counts_first_cells_and_finds_the_worst_photograph():
+    embedding = np.tile(np.float32([1, 0]), (4, 1))
+    worse = embedding.copy()
+    worse[2] = [0.6, 0.8]
+    cells, moved = np.eye(4, 3, dtype=np.float32), np.eye(4, 3, dtype=np.float32)
+    moved[0] = [0, 9, 0]
+    found = compare(Encoding(embedding, cells), Encoding(worse, moved))
+    assert found.photographs == 4
+    assert found.cosine_min == found.cosine_p01 == pytest.approx(0.6)
+    assert found.top1_agreement == 0.75
+
+
+@pytest.mark.parametrize(("parity", "misses"), [
+    (Parity(9, 0.9, 0.98, 0.95), 0),
+    (Parity(9, 0.9, 0.98, None), 0),
+    (Parity(9, 0.9, 0.979, 0.99), 1),
+    (Parity(9, 0.9, 0.99, 0.94), 1),
+    (Parity(9, 0.1, 0.1, 0.1), 2),
+    (Parity(9, math.nan, math.nan, 1.0), 1),
+])  # fmt: skip
+def test_thresholds_are_reached_or_missed_in_words(parity, misses):
+    assert len(INT8_THRESHOLDS.misses(parity)) == misses
+    assert verdict(parity, INT8_THRESHOLDS).startswith("int8 failed: " if misses else "int8 passed: ")
+
+
+def test_graph_agrees_with_itself(encoder, pixels):
+    found = measure(encoder, encoder, [pixels[:5], pixels[5:]])
+    assert found == Parity(16, pytest.approx(1.0), pytest.approx(1.0), 1.0)

@@ -1,0 +1,107 @@
+"""What is read, and what is seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from pigeon_calibration.observe import (
+    Photographs,
+    Runner,
+    absolute_maxima,
+    list_photographs,
+    load_graph,
+    observing_graph,
+    preprocess_spec,
+)
+from pigeon_calibration.quantize import linear_inputs
+from pigeon_edge.errors import EngineError, InputError
+from pigeon_edge.preprocess import PreprocessSpec
+
+
+def test_maxima_are_those_of_the_tensors_themselves(encoder, pixels):
+    tensors = linear_inputs(encoder)
+    found = absolute_maxima(encoder, tensors, [pixels[:8], pixels[8:]])
+    for tensor in tensors:
+        encoder.graph.output.append(helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None))
+    values = Runner(encoder).run(tensors, pixels)
+    assert found == pytest.approx({t: np.abs(v).max() for t, v in zip(tensors, values, strict=True)}, rel=1e-4)
+    assert len(found) == 12
+
+
+def test_what_leaves_the_observing_graph_is_one_number_a_tensor(encoder, pixels):
+    watching = observing_graph(encoder, ["layers.0.norm1", "layers.2.activation"])
+    onnx.checker.check_model(watching, full_check=True)
+    outputs = [output.name for output in watching.graph.output]
+    assert [value.shape for value in Runner(watching).run(outputs, pixels)] == [(), ()]
+
+
+def test_photographs_are_listed_with_subfolders_in_order(photographs):
+    names = [candidate.place_id for candidate in list_photographs(photographs)]
+    assert names == sorted(names)
+    assert len(names) == 24
+    assert names[0] == "a/00.png"
+
+
+def test_folder_without_photographs_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(InputError, match=r"expected photographs, found none"):
+        list_photographs(tmp_path)
+
+
+def test_missing_images_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"expected a manifest"):
+        list_photographs(tmp_path / "nowhere.csv")
+
+
+def test_unreadable_files_are_counted_and_left_out(photographs):
+    (photographs / "a" / "broken.jpg").write_bytes(b"no image")
+    paths = [candidate.path for candidate in list_photographs(photographs)]
+    source = Photographs(paths, PreprocessSpec(32))
+    batches = list(source.batches())
+    assert [len(batch) for batch in batches] == [8, 7, 8, 1]
+    assert batches[0].shape == (8, 32, 32, 3)
+    assert batches[0].dtype == np.uint8
+    assert [path.name for path in source.unreadable] == ["broken.jpg"]
+    assert len(source.used) == 24
+    assert source.batch_count == 4
+
+
+def test_nothing_but_unreadable_files_is_refused(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"a.jpg and 0 more: expected photographs, none can be read"):
+        list(Photographs([tmp_path / "a.jpg"], PreprocessSpec(32)).batches())
+
+
+@pytest.mark.parametrize("content", [b"no graph at all", b"", b"\x08"], ids=["text", "empty", "cut"])
+def test_file_that_is_no_graph_is_refused(content, tmp_path):
+    (tmp_path / "g.onnx").write_bytes(content)
+    with pytest.raises(InputError, match=r"g.onnx: expected an ONNX graph"):
+        load_graph(tmp_path / "g.onnx")
+
+
+def test_missing_graph_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"expected an ONNX graph, .*No such file"):
+        load_graph(tmp_path / "g.onnx")
+
+
+def test_graph_of_other_inputs_is_refused(encoder, tmp_path):
+    encoder.graph.input[0].name = "pixel_values"
+    onnx.save_model(encoder, str(tmp_path / "g.onnx"))
+    with pytest.raises(InputError, match=r"expected an ONNX graph of pixels, found inputs \['pixel_values'\]"):
+        load_graph(tmp_path / "g.onnx")
+
+
+def test_graph_without_metadata_is_refused(encoder):
+    assert preprocess_spec(encoder) == PreprocessSpec(32)
+    del encoder.metadata_props[:]
+    with pytest.raises(InputError, match=r"expected a graph with the metadata pigeon_edge.preprocess"):
+        preprocess_spec(encoder)
+
+
+def test_graph_that_does_not_run_is_an_engine_error(encoder):
+    encoder.graph.node[3].op_type = "Nonsense"
+    with pytest.raises(EngineError, match=r"expected a graph that ONNX Runtime runs"):
+        Runner(encoder)

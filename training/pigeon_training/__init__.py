@@ -1,0 +1,1 @@
+"""From geotagged photographs to geocells, a trained model, a gallery and honest numbers."""

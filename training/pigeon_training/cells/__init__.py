@@ -1,0 +1,1 @@
+"""Geocells: the classes of the geocell head."""

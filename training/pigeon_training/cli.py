@@ -1,0 +1,184 @@
+"""``pigeon-edge train``: one command a stage. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pigeon_edge.cli.console import say
+
+app = typer.Typer(
+    help="Make a model of your own.", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+ManifestOption = Annotated[Path, typer.Option("--manifest", help="CSV of photographs: path, lat, lng, place_id, ...")]
+CellsOption = Annotated[Path, typer.Option("--cells", help="The folder that `train cells` wrote.")]
+
+
+class Size(str, Enum):
+    """How much of the planet is made."""
+
+    QUICK = "quick"
+    FULL = "full"
+
+
+class Preset(str, Enum):
+    """A named set of training constants, see ``presets.py``."""
+
+    TOY_QUICK = "toy-quick"
+    TOY_FULL = "toy-full"
+
+
+@app.command()
+def planet(
+    out: Annotated[Path, typer.Option("--out", help="The folder for everything that is made.")],
+    size: Annotated[Size, typer.Option("--size", help="quick: two minutes; full: what ships.")] = Size.QUICK,
+    seed: Annotated[int, typer.Option("--seed", help="Of the planet and its places.")] = 7,
+) -> None:
+    """Make a model of the procedural planet, from nothing to OUT/toy-planet.pigeon.
+
+    Prints and runs the commands of every stage; the same ones make a model of your own photographs. A stage whose
+    output exists already is not run again.
+
+    Example:
+      pigeon-edge train planet --out planet --size quick
+    """
+    from pigeon_training.planet.recipe import make_planet
+
+    make_planet(out, size.value, seed)
+
+
+@app.command()
+def render(
+    out: Annotated[Path, typer.Option("--out", help="The folder for photographs and manifest.csv.")],
+    places: Annotated[int, typer.Option("--places", min=1, help="Places, each photographed in four directions.")],
+    seed: Annotated[int, typer.Option("--seed", help="Of the planet and its places.")] = 7,
+    size_px: Annotated[int, typer.Option("--size-px", min=32, help="Width and height of a photograph.")] = 96,
+) -> None:
+    """Photograph the procedural planet: JPEGs with EXIF GPS, and manifest.csv.
+
+    Example:
+      pigeon-edge train render --out photographs --places 1000
+    """
+    from pigeon_training.planet.album import render_album
+
+    count = render_album(out, places, seed, size_px)
+    say(f"pigeon-edge: {count} photographs of {places} places in {out}")
+
+
+@app.command()
+def samples(
+    manifest: ManifestOption,
+    out: Annotated[Path, typer.Option("--out", help="The folder for the copies.")],
+    count: Annotated[int, typer.Option("--count", min=1, help="How many photographs, each of another place.")] = 24,
+) -> None:
+    """Copy a few photographs of places that training never sees: probes for a bundle, samples for its users.
+
+    Example:
+      pigeon-edge train samples --manifest photographs/manifest.csv --out samples
+    """
+    from pigeon_training.samples import copy_samples
+
+    copy_samples(manifest, out, count)
+    say(f"pigeon-edge: {count} photographs in {out}")
+
+
+@app.command()
+def cells(
+    manifest: ManifestOption,
+    out: Annotated[Path, typer.Option("--out", help="The folder for the geocells.")],
+    min_size: Annotated[int, typer.Option("--min-size", min=1, help="Training photographs a geocell, at least.")],
+) -> None:
+    """Make semantic geocells of the countries and regions in a manifest.
+
+    Example:
+      pigeon-edge train cells --manifest photographs/manifest.csv --min-size 100 --out cells
+    """
+    from pigeon_edge.photo_manifest import Split
+    from pigeon_training.cells.semantic import semantic_cells
+    from pigeon_training.cells.store import write_cells
+    from pigeon_training.dataset import read_split
+
+    made = semantic_cells(read_split(manifest, Split.TRAIN), min_size)
+    write_cells(out, made)
+    smallest, largest = min(cell.size for cell in made), max(cell.size for cell in made)
+    say(f"pigeon-edge: {len(made)} geocells of {smallest} to {largest} photographs in {out}")
+
+
+@app.command()
+def fit(
+    manifest: ManifestOption,
+    cells: CellsOption,
+    out: Annotated[Path, typer.Option("--out", help="The folder for the model, in transformers' format.")],
+    preset: Annotated[Preset, typer.Option("--preset", help="The constants of the recipe.")] = Preset.TOY_QUICK,
+) -> None:
+    """Train a CLIP vision tower and a geocell head from nothing.
+
+    Example:
+      pigeon-edge train fit --manifest photographs/manifest.csv --cells cells --out model
+    """
+    from pigeon_training.fit_manifest import fit_manifest
+    from pigeon_training.presets import FIT_PRESETS
+
+    fit_manifest(manifest, cells, out, FIT_PRESETS[preset.value], say)
+
+
+@app.command()
+def gallery(
+    manifest: ManifestOption,
+    cells: CellsOption,
+    encoder: Annotated[Path, typer.Option("--encoder", help="The graph that ships: encoder.int8.onnx.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder for the gallery.")],
+    reach_km: Annotated[float, typer.Option("--reach-km", min=0.0, help="Radius of a location cluster.")] = 15.0,
+    limit_per_place: Annotated[int, typer.Option("--per-place", min=1, help="Photographs a place, at most.")] = 4,
+) -> None:
+    """Embed the training photographs with the graph that ships, and index them.
+
+    Example:
+      pigeon-edge train gallery --manifest photographs/manifest.csv --cells cells
+      --encoder encoder.int8.onnx --out gallery
+    """
+    from pigeon_training.gallery import gallery_of_manifest
+
+    count, clusters = gallery_of_manifest(manifest, cells, encoder, out, reach_km, limit_per_place)
+    say(f"pigeon-edge: {count} photographs in {clusters} location clusters in {out}")
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[Path, typer.Option("--bundle", help="The bundle to evaluate.")],
+    manifest: ManifestOption,
+    out: Annotated[Path, typer.Option("--out", help="The JSON report.")],
+    confidence: Annotated[
+        Path | None, typer.Option("--confidence", help="Confidence settings to use in place of the bundle's.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Places of the test split, at most.")] = 2000,
+) -> None:
+    """Measure a bundle on single photographs of places that training never saw, beside two baselines.
+
+    Example:
+      pigeon-edge train evaluate --bundle toy-planet.pigeon --manifest photographs/manifest.csv --out evaluation.json
+    """
+    from dataclasses import replace
+
+    from pigeon_edge.bundle import open_bundle
+    from pigeon_edge.confidence import read_confidence
+    from pigeon_edge.files import write_json
+    from pigeon_edge.locator import open_locator
+    from pigeon_edge.photo_manifest import Split
+    from pigeon_training import evaluate as evaluation
+    from pigeon_training.dataset import read_split
+    from pigeon_training.samples import one_photograph_a_place
+
+    locator = open_locator(open_bundle(bundle))
+    if confidence:
+        locator = replace(locator, confidence=read_confidence(confidence))
+    rows = one_photograph_a_place(read_split(manifest, Split.TEST), limit)
+    report = evaluation.evaluate(locator, rows, read_split(manifest, Split.TRAIN))
+    write_json(out, report.to_json())
+    for name in ("ours", "by_centroid", "constant_guess", "nearest_pixels"):
+        numbers = getattr(report, name)
+        say(f"pigeon-edge: {name:<15} median {numbers.median_km:>8,.1f} km, % within km {numbers.percent_within_km}")

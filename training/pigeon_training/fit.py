@@ -1,0 +1,116 @@
+"""Training a tower and its geocell head from nothing, on photographs held in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from pigeon_edge.files import replacing
+from pigeon_edge.geodesy import haversine_km
+from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_training.losses import haversine_targets, smoothed_cross_entropy
+from pigeon_training.model import GeocellModel, new_tower, normalise
+from pigeon_training.presets import FitPreset
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N photographs: pixels (N, S, S, 3) uint8, lat_lng (N, 2) degrees, cell (N,)."""
+
+    pixels: Pixels
+    lat_lng: npt.NDArray[np.float64]
+    cell: npt.NDArray[np.int64]
+
+
+def fit(
+    training: Examples, validation: Examples, centroid_lat_lng: npt.NDArray[np.float64], preset: FitPreset, say: Say
+) -> GeocellModel:
+    """Return the model of the epoch with the best median validation error; ``say`` hears of each epoch."""
+    torch.manual_seed(preset.seed)
+    model = GeocellModel(new_tower(preset.tower), len(centroid_lat_lng))
+    steps = preset.epochs * (len(training.cell) // preset.batch)
+    optimizer = torch.optim.AdamW(model.parameters(), preset.learning_rate, weight_decay=preset.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, preset.learning_rate, total_steps=max(steps, 1), pct_start=preset.warmup, cycle_momentum=False
+    )
+    best_km, best = np.inf, model.state_dict()
+    for epoch in range(preset.epochs):
+        loss = _epoch(model, training, centroid_lat_lng, preset, epoch, optimizer, schedule)
+        median_km = float(np.median(errors_km(model, validation, centroid_lat_lng)))
+        say(f"epoch {epoch + 1}/{preset.epochs}: loss {loss:.3f}, validation median {median_km:,.0f} km by centroid")
+        if median_km < best_km:
+            best_km, best = median_km, {key: value.clone() for key, value in model.state_dict().items()}
+    model.load_state_dict(best)
+    return model.eval()
+
+
+def errors_km(
+    model: GeocellModel, examples: Examples, centroid_lat_lng: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return (N,) distances from the truth to the centroid of the most probable cell."""
+    model.eval()
+    with torch.inference_mode():
+        chunks = [_logits(model, examples.pixels[start : start + 256]) for start in range(0, len(examples.cell), 256)]
+    cells = torch.cat(chunks).argmax(dim=1).numpy()
+    return haversine_km(centroid_lat_lng[cells], examples.lat_lng)
+
+
+def save_model(folder: Path, model: GeocellModel, spec: PreprocessSpec) -> None:
+    """Write the tower in transformers' format, its preprocessing, and the head as ``heads.safetensors``, by rename."""
+    processor = {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": spec.size_px},
+        "crop_size": {"height": spec.size_px, "width": spec.size_px},
+        "image_mean": spec.mean,
+        "image_std": spec.std,
+        "resample": 3,
+    }
+    with replacing(folder) as scratch:
+        model.tower.save_pretrained(scratch)
+        (scratch / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n", encoding="utf-8")
+        head = {"cells.weight": model.cells.weight.detach(), "cells.bias": model.cells.bias.detach()}
+        save_file(head, scratch / "heads.safetensors")
+
+
+def _epoch(
+    model: GeocellModel,
+    training: Examples,
+    centroid_lat_lng: npt.NDArray[np.float64],
+    preset: FitPreset,
+    epoch: int,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> float:
+    """Train on every photograph once, in an order of its own; return the mean loss."""
+    model.train()
+    order = np.random.default_rng((preset.seed, epoch)).permutation(len(training.cell))
+    batches = [order[start : start + preset.batch] for start in range(0, len(order) - preset.batch + 1, preset.batch)]
+    losses = []
+    for rows in batches:
+        targets = haversine_targets(training.lat_lng[rows], training.cell[rows], centroid_lat_lng, preset.tau_km)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = _logits(model, training.pixels[rows])
+        loss = smoothed_cross_entropy(logits, torch.from_numpy(targets))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+    return float(np.mean(losses)) if losses else float("nan")
+
+
+def _logits(model: GeocellModel, pixels: Pixels) -> torch.Tensor:
+    spec = PreprocessSpec(pixels.shape[1])
+    _, cell_logits = model(normalise(torch.from_numpy(pixels), spec.mean, spec.std))
+    return torch.as_tensor(cell_logits)

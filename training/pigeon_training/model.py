@@ -1,0 +1,46 @@
+"""The model: a CLIP vision tower and a linear geocell head. Forward only: no files, no loss, no device."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from transformers import CLIPVisionConfig, CLIPVisionModel
+
+from pigeon_training.presets import TowerPreset
+
+
+class GeocellModel(nn.Module):
+    """A tower and ``cells``, a linear layer from its embedding to geocell logits."""
+
+    def __init__(self, tower: CLIPVisionModel, cell_count: int) -> None:
+        super().__init__()
+        self.tower = tower
+        self.cells = nn.Linear(tower.config.hidden_size, cell_count)
+
+    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the embedding (N, D) and cell logits (N, C) of normalised images (N, 3, S, S) float.
+
+        The embedding is the mean over all tokens of the last hidden state (Haas et al. 2024).
+        """
+        tokens = self.tower(pixel_values=pixel_values).last_hidden_state  # (N, T, D)
+        embedding = tokens.mean(dim=1)  # (N, D)
+        return embedding, self.cells(embedding)
+
+
+def new_tower(preset: TowerPreset) -> CLIPVisionModel:
+    """Return a tower of a preset's shape with random weights: the class that also loads published CLIP weights."""
+    config = CLIPVisionConfig(
+        image_size=preset.image_size_px,
+        patch_size=preset.patch_px,
+        hidden_size=preset.width,
+        num_hidden_layers=preset.layers,
+        num_attention_heads=preset.heads,
+        intermediate_size=preset.mlp_width,
+    )
+    return CLIPVisionModel(config)
+
+
+def normalise(pixels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
+    """Return (N, 3, S, S) float32 of pixels (N, S, S, 3) uint8."""
+    scaled = pixels.permute(0, 3, 1, 2).float() / 255.0  # (N, 3, S, S)
+    return (scaled - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)

@@ -1,0 +1,89 @@
+"""Presets: every constant of a recipe in one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TowerPreset:
+    """The shape of a CLIP vision tower that is trained from nothing."""
+
+    image_size_px: int
+    patch_px: int
+    width: int
+    layers: int
+    heads: int
+    mlp_width: int
+
+
+@dataclass(frozen=True)
+class FitPreset:
+    """How a tower and a geocell head are trained together.
+
+    ``tau_km`` is the smoothing length of the haversine targets (65 and 75 km for PIGEOTTO's and PIGEON's 2,000 cells,
+    Haas et al. 2024; longer here in proportion to the larger cells).
+    """
+
+    tower: TowerPreset
+    tau_km: float
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup: float
+    seed: int = 330
+
+
+@dataclass(frozen=True)
+class PlanetPreset:
+    """One size of the procedural planet's whole recipe."""
+
+    places: int
+    min_cell_size: int
+    gallery_per_place: int
+    calibration_photographs: int
+    evaluation_photographs: int
+    fit: str
+
+
+TOY_QUICK = FitPreset(
+    tower=TowerPreset(image_size_px=96, patch_px=16, width=96, layers=3, heads=3, mlp_width=192),
+    tau_km=250.0,
+    epochs=6,
+    batch=64,
+    learning_rate=2e-3,
+    weight_decay=0.02,
+    warmup=0.1,
+)
+
+TOY_FULL = FitPreset(
+    tower=TowerPreset(image_size_px=96, patch_px=12, width=192, layers=4, heads=6, mlp_width=576),
+    tau_km=150.0,
+    epochs=10,
+    batch=128,
+    learning_rate=1e-3,
+    weight_decay=0.05,
+    warmup=0.05,
+)
+
+FIT_PRESETS = {"toy-quick": TOY_QUICK, "toy-full": TOY_FULL}
+
+PLANET_PRESETS = {
+    "quick": PlanetPreset(
+        places=1500,
+        min_cell_size=100,
+        gallery_per_place=4,
+        calibration_photographs=128,
+        evaluation_photographs=500,
+        fit="toy-quick",
+    ),
+    "full": PlanetPreset(
+        places=14000,
+        min_cell_size=40,
+        gallery_per_place=1,
+        calibration_photographs=512,
+        evaluation_photographs=2000,
+        fit="toy-full",
+    ),
+}
