@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pigeon_edge.cli.console import progress, say
-from pigeon_edge.errors import GateError, MissingToolError, UsageError
+from pigeon_edge.cli.group import command_group, examples
+from pigeon_edge.errors import GateError, UsageError
 from pigeon_edge.files import replacing, sha256_of, write_json
 
 if TYPE_CHECKING:
@@ -18,18 +19,10 @@ if TYPE_CHECKING:
     from pigeon_calibration.observe import Photographs
     from pigeon_edge.preprocess import Pixels
 
-app = typer.Typer(
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = command_group("Make an int8 graph that passes its gate, and fit honest confidence.")
 
 
-@app.callback()
-def calibrate() -> None:
-    """Make an int8 graph that passes its gate, and fit honest confidences."""
-
-
-@app.command()
+@app.command(epilog=examples("pigeon-edge calibrate int8 encoder.onnx --images photographs --out encoder.int8.onnx"))
 def int8(
     graph: Annotated[Path, typer.Argument(help="Full-precision graph, from `export onnx`.")],
     images: Annotated[Path, typer.Option(help="Folder of photographs, or a manifest (CSV with path, lat, lng).")],
@@ -37,17 +30,8 @@ def int8(
     report: Annotated[Path | None, typer.Option(help="Where the report goes; beside --out by default.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Photographs to calibrate on, and as many to judge by.")] = 256,
 ) -> None:
-    """Quantize a graph's linears to int8 and judge the result on photographs that it was not calibrated on.
-
-    Example:
-      pigeon-edge calibrate int8 encoder.onnx --images photographs --out encoder.int8.onnx
-    """
-    try:
-        from pigeon_calibration.gate import INT8_THRESHOLDS
-    except ImportError as error:
-        raise MissingToolError(
-            "calibrating needs onnx and onnxruntime: pip install 'pigeon-edge[calibrate]'"
-        ) from error
+    """Quantize a graph's linears to int8 and judge the result on photographs that it was not calibrated on."""
+    from pigeon_calibration.gate import INT8_THRESHOLDS
 
     report = report or out.with_suffix(".report.json")
     calibrate_int8(graph, images, out=out, report=report, limit=limit, thresholds=INT8_THRESHOLDS)
@@ -103,17 +87,17 @@ def _sha256_of_set(paths: list[Path]) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "pigeon-edge calibrate confidence --bundle draft.pigeon --manifest photos.csv --out confidence.json"
+    )
+)
 def confidence(
     bundle: Annotated[Path, typer.Option(help="The bundle whose answers are to be judged.")],
     manifest: Annotated[Path, typer.Option(help="Photographs with known coordinates: CSV with path, lat, lng.")],
     out: Annotated[Path, typer.Option(help="The confidence settings to write, for `export pack --confidence`.")],
 ) -> None:
-    """Fit temperature and radius on the manifest's validation split, through the bundle's own int8 graph.
-
-    Example:
-      pigeon-edge calibrate confidence --bundle draft.pigeon --manifest photographs/manifest.csv --out confidence.json
-    """
+    """Fit temperature and radius on the manifest's validation split, through the bundle's own int8 graph."""
     from pigeon_calibration.confidence import fit_confidence
     from pigeon_edge.bundle import open_bundle
     from pigeon_edge.gallery import open_gallery

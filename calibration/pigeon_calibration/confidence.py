@@ -40,7 +40,7 @@ def fit_confidence(
     temperature = best_temperature(logits, true_cells(truth, gallery))
     fitted = replace(UNFITTED, temperature=temperature, coverage=coverage, fitted_on=len(rows))
     error_km, spreads_km = _outcomes(replace(locator, confidence=fitted), pixels, logits, truth)
-    return replace(fitted, radius_scale=conformal_scale(error_km, np.maximum(spreads_km, fitted.floor_km), coverage))
+    return replace(fitted, radius_scale=conformal_scale(error_km, spreads_km, coverage))
 
 
 def best_temperature(logits: npt.NDArray[np.float32], cell: Ids) -> float:
@@ -76,6 +76,5 @@ def _outcomes(
     answers = [e.lat_lng for start in starts for e in locator.locate(pixels[start : start + CHUNK])]
     settings = locator.confidence
     posteriors = posterior(logits, settings.temperature)
-    centroids = locator.cells.centroid_lat_lng
-    spreads = [spread_km(a, p, centroids, settings.coverage) for a, p in zip(answers, posteriors, strict=True)]
+    spreads = [spread_km(a, p, locator.cells, settings.coverage) for a, p in zip(answers, posteriors, strict=True)]
     return haversine_km(answers, truth), np.array(spreads)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pigeon_edge.bundle import Bundle
 from pigeon_edge.errors import BundleError
 from pigeon_edge.estimate import Levels, Place
+from pigeon_edge.geodesy import haversine_km, unit_vectors
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,6 +33,14 @@ class CellTable:
     def admin1_ids(self) -> npt.NDArray[np.int64]:
         """(C,) equal for cells of one first-level region."""
         return _ids([(place.country_code, place.country, place.admin1) for place in self.places])
+
+    @cached_property
+    def reach_km(self) -> Floats:
+        """(C,) half the distance to the nearest other centroid: how far a cell extends, roughly."""
+        vectors = unit_vectors(self.centroid_lat_lng)
+        cosines = vectors @ vectors.T  # (C, C)
+        np.fill_diagonal(cosines, -2.0)
+        return haversine_km(self.centroid_lat_lng, self.centroid_lat_lng[cosines.argmax(axis=1)]) / 2
 
     def levels(self, posterior: Floats, cell: int) -> Levels:
         """Return the posterior mass (C,) that agrees with a cell on country, on region, and on the cell itself."""

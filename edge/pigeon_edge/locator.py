@@ -39,7 +39,7 @@ class Locator:
     def _answer(self, embedding: npt.NDArray[np.float32], cell_posterior: npt.NDArray[np.float64]) -> Estimate:
         refined = refine(embedding, cell_posterior, self.cells.centroid_lat_lng, self.gallery, self.refinement)
         coverage = self.confidence.coverage
-        spread = spread_km(refined.lat_lng[0], cell_posterior, self.cells.centroid_lat_lng, coverage)
+        spread = spread_km(refined.lat_lng[0], cell_posterior, self.cells, coverage)
         best, row = int(refined.cells[0]), int(refined.photographs[0])
         return Estimate(
             lat_lng=_lat_lng(refined.lat_lng[0]),

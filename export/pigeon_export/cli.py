@@ -8,29 +8,29 @@ from typing import Annotated
 import typer
 
 from pigeon_edge.cli.console import say
+from pigeon_edge.cli.group import command_group, examples
 
-app = typer.Typer(
-    help="From a model to a bundle.", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
+app = command_group("From a model to a bundle.")
 
 
-@app.command()
+@app.command(epilog=examples("pigeon-edge export onnx model --out encoder.onnx"))
 def onnx(
     model: Annotated[str, typer.Argument(help="A CLIP folder or hub id in transformers' format, or `fit`'s output.")],
     out: Annotated[Path, typer.Option("--out", help="The graph to write.")],
 ) -> None:
-    """Write a vision tower, and its heads where it has some, as one ONNX graph from pixels to geocell logits.
-
-    Example:
-      pigeon-edge export onnx model --out encoder.onnx
-    """
+    """Write a vision tower, and its heads where it has some, as one ONNX graph from pixels to geocell logits."""
     from pigeon_export.to_onnx import export_folder
 
     export_folder(model, out)
     say(f"pigeon-edge: wrote {out}, {out.stat().st_size / 1e6:.1f} MB")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "pigeon-edge export pack --encoder encoder.int8.onnx --cells cells --gallery gallery \\",
+        "  --probes samples --name europe --out europe.pigeon",
+    )
+)
 def pack(
     encoder: Annotated[Path, typer.Option("--encoder", help="The quantized graph that ships.")],
     cells: Annotated[Path, typer.Option("--cells", help="The folder that `train cells` wrote.")],
@@ -49,12 +49,7 @@ def pack(
     temperature: Annotated[float, typer.Option("--temperature", min=1e-6, help="Of prototype distances.")] = 0.1,
     max_move_km: Annotated[float, typer.Option("--max-move-km", min=0.0, help="Refinement's reach.")] = 1000.0,
 ) -> None:
-    """Gather the parts of a bundle, check them and seal it.
-
-    Example:
-      pigeon-edge export pack --encoder encoder.int8.onnx --cells cells --gallery gallery --probes samples
-      --name europe --out europe.pigeon
-    """
+    """Gather the parts of a bundle, check them and seal it."""
     from pigeon_edge.bundle import open_bundle
     from pigeon_edge.refine import RefinementSettings
     from pigeon_export.pack import Naming, Parts

@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from pigeon_edge.cli.console import say
+from pigeon_edge.cli.group import command_group, examples
 
-app = typer.Typer(
-    help="Make a model of your own.", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
+app = command_group("Make a model of your own.")
 
 ManifestOption = Annotated[Path, typer.Option("--manifest", help="CSV of photographs: path, lat, lng, place_id, ...")]
 CellsOption = Annotated[Path, typer.Option("--cells", help="The folder that `train cells` wrote.")]
@@ -32,7 +31,7 @@ class Preset(str, Enum):
     TOY_FULL = "toy-full"
 
 
-@app.command()
+@app.command(epilog=examples("pigeon-edge train planet --out planet --size quick"))
 def planet(
     out: Annotated[Path, typer.Option("--out", help="The folder for everything that is made.")],
     size: Annotated[Size, typer.Option("--size", help="quick: two minutes; full: what ships.")] = Size.QUICK,
@@ -42,61 +41,46 @@ def planet(
 
     Prints and runs the commands of every stage; the same ones make a model of your own photographs. A stage whose
     output exists already is not run again.
-
-    Example:
-      pigeon-edge train planet --out planet --size quick
     """
     from pigeon_training.planet.recipe import make_planet
 
     make_planet(out, size.value, seed)
 
 
-@app.command()
+@app.command(epilog=examples("pigeon-edge train render --out photographs --places 1000"))
 def render(
     out: Annotated[Path, typer.Option("--out", help="The folder for photographs and manifest.csv.")],
     places: Annotated[int, typer.Option("--places", min=1, help="Places, each photographed in four directions.")],
     seed: Annotated[int, typer.Option("--seed", help="Of the planet and its places.")] = 7,
     size_px: Annotated[int, typer.Option("--size-px", min=32, help="Width and height of a photograph.")] = 96,
 ) -> None:
-    """Photograph the procedural planet: JPEGs with EXIF GPS, and manifest.csv.
-
-    Example:
-      pigeon-edge train render --out photographs --places 1000
-    """
+    """Photograph the procedural planet: JPEGs with EXIF GPS, and manifest.csv."""
     from pigeon_training.planet.album import render_album
 
     count = render_album(out, places, seed, size_px)
     say(f"pigeon-edge: {count} photographs of {places} places in {out}")
 
 
-@app.command()
+@app.command(epilog=examples("pigeon-edge train samples --manifest photos.csv --out samples"))
 def samples(
     manifest: ManifestOption,
     out: Annotated[Path, typer.Option("--out", help="The folder for the copies.")],
     count: Annotated[int, typer.Option("--count", min=1, help="How many photographs, each of another place.")] = 24,
 ) -> None:
-    """Copy a few photographs of places that training never sees: probes for a bundle, samples for its users.
-
-    Example:
-      pigeon-edge train samples --manifest photographs/manifest.csv --out samples
-    """
+    """Copy a few photographs of places that training never sees: probes for a bundle, samples for its users."""
     from pigeon_training.samples import copy_samples
 
     copy_samples(manifest, out, count)
     say(f"pigeon-edge: {count} photographs in {out}")
 
 
-@app.command()
+@app.command(epilog=examples("pigeon-edge train cells --manifest photos.csv --min-size 100 --out cells"))
 def cells(
     manifest: ManifestOption,
     out: Annotated[Path, typer.Option("--out", help="The folder for the geocells.")],
     min_size: Annotated[int, typer.Option("--min-size", min=1, help="Training photographs a geocell, at least.")],
 ) -> None:
-    """Make semantic geocells of the countries and regions in a manifest.
-
-    Example:
-      pigeon-edge train cells --manifest photographs/manifest.csv --min-size 100 --out cells
-    """
+    """Make semantic geocells of the countries and regions in a manifest."""
     from pigeon_edge.photo_manifest import Split
     from pigeon_training.cells.semantic import semantic_cells
     from pigeon_training.cells.store import write_cells
@@ -108,25 +92,26 @@ def cells(
     say(f"pigeon-edge: {len(made)} geocells of {smallest} to {largest} photographs in {out}")
 
 
-@app.command()
+@app.command(epilog=examples("pigeon-edge train fit --manifest photos.csv --cells cells --out model"))
 def fit(
     manifest: ManifestOption,
     cells: CellsOption,
     out: Annotated[Path, typer.Option("--out", help="The folder for the model, in transformers' format.")],
     preset: Annotated[Preset, typer.Option("--preset", help="The constants of the recipe.")] = Preset.TOY_QUICK,
 ) -> None:
-    """Train a CLIP vision tower and a geocell head from nothing.
-
-    Example:
-      pigeon-edge train fit --manifest photographs/manifest.csv --cells cells --out model
-    """
+    """Train a CLIP vision tower and a geocell head from nothing."""
     from pigeon_training.fit_manifest import fit_manifest
     from pigeon_training.presets import FIT_PRESETS
 
     fit_manifest(manifest, cells, out, FIT_PRESETS[preset.value], say)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "pigeon-edge train gallery --manifest photos.csv --cells cells \\",
+        "  --encoder encoder.int8.onnx --out gallery",
+    )
+)
 def gallery(
     manifest: ManifestOption,
     cells: CellsOption,
@@ -135,19 +120,16 @@ def gallery(
     reach_km: Annotated[float, typer.Option("--reach-km", min=0.0, help="Radius of a location cluster.")] = 15.0,
     limit_per_place: Annotated[int, typer.Option("--per-place", min=1, help="Photographs a place, at most.")] = 4,
 ) -> None:
-    """Embed the training photographs with the graph that ships, and index them.
-
-    Example:
-      pigeon-edge train gallery --manifest photographs/manifest.csv --cells cells
-      --encoder encoder.int8.onnx --out gallery
-    """
+    """Embed the training photographs with the graph that ships, and index them."""
     from pigeon_training.gallery import gallery_of_manifest
 
     count, clusters = gallery_of_manifest(manifest, cells, encoder, out, reach_km, limit_per_place)
     say(f"pigeon-edge: {count} photographs in {clusters} location clusters in {out}")
 
 
-@app.command()
+@app.command(
+    epilog=examples("pigeon-edge train evaluate --bundle toy-planet.pigeon --manifest photos.csv --out evaluation.json")
+)
 def evaluate(
     bundle: Annotated[Path, typer.Option("--bundle", help="The bundle to evaluate.")],
     manifest: ManifestOption,
@@ -157,11 +139,7 @@ def evaluate(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Places of the test split, at most.")] = 2000,
 ) -> None:
-    """Measure a bundle on single photographs of places that training never saw, beside two baselines.
-
-    Example:
-      pigeon-edge train evaluate --bundle toy-planet.pigeon --manifest photographs/manifest.csv --out evaluation.json
-    """
+    """Measure a bundle on single photographs of places that training never saw, beside two baselines."""
     from dataclasses import replace
 
     from pigeon_edge.bundle import open_bundle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +38,12 @@ def fit(
     """Return the model of the epoch with the best median validation error; ``say`` hears of each epoch."""
     torch.manual_seed(preset.seed)
     model = GeocellModel(new_tower(preset.tower), len(centroid_lat_lng))
-    steps = preset.epochs * (len(training.cell) // preset.batch)
+    preset = replace(preset, batch=min(preset.batch, len(training.cell)))
+    steps = max(preset.epochs * (len(training.cell) // preset.batch), 2)
+    warmup = max(preset.warmup, 1.5 / steps)  # torch divides by zero where the first step is the whole warmup
     optimizer = torch.optim.AdamW(model.parameters(), preset.learning_rate, weight_decay=preset.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, preset.learning_rate, total_steps=max(steps, 1), pct_start=preset.warmup, cycle_momentum=False
+        optimizer, preset.learning_rate, total_steps=steps, pct_start=warmup, cycle_momentum=False
     )
     best_km, best = np.inf, model.state_dict()
     for epoch in range(preset.epochs):
@@ -107,7 +109,7 @@ def _epoch(
         optimizer.step()
         schedule.step()
         losses.append(float(loss.detach()))
-    return float(np.mean(losses)) if losses else float("nan")
+    return float(np.mean(losses))
 
 
 def _logits(model: GeocellModel, pixels: Pixels) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,4 +33,5 @@ def copy_samples(manifest: Path, out: Path, count: int) -> None:
     with replacing(out) as scratch:
         scratch.mkdir()
         for number, row in enumerate(rows, start=1):
-            shutil.copyfile(row.path, scratch / f"{number:02}-{row.country.lower().replace(' ', '-')}.jpg")
+            country = re.sub(r"\W+", "-", row.country.lower()).strip("-") or "unnamed"
+            shutil.copyfile(row.path, scratch / f"{number:02}-{country}{row.path.suffix.lower()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -15,6 +16,8 @@ from pigeon_edge.event import Event
 from pigeon_edge.files import replacing
 
 Write = Callable[[Event], None]
+
+STDOUT_NAMES = ("-", "/dev/stdout")
 
 CSV_COLUMNS = (
     "source_id", "status", "lat", "lon", "radius_m", "radius_coverage", "country_code", "country", "admin1",
@@ -41,13 +44,20 @@ def format_of(path: Path) -> Format:
 
 @contextmanager
 def events_file(path: Path, kind: Format) -> Iterator[Write]:
-    """Yield a function that writes events. A file appears by rename once whole; a device or pipe is written to."""
-    if path.exists() and not path.is_file():
+    """Yield a function that writes events.
+
+    ``-`` and ``/dev/stdout`` are standard output; a device or pipe is written to; a file appears by rename once whole,
+    where a link points if it is one.
+    """
+    if str(path) in STDOUT_NAMES:
+        with _WRITERS[kind](sys.stdout) as write:
+            yield write
+    elif path.exists() and not path.is_file():
         with _text(path) as stream, _WRITERS[kind](stream) as write:
             yield write
-        return
-    with replacing(path) as scratch, _text(scratch) as stream, _WRITERS[kind](stream) as write:
-        yield write
+    else:
+        with replacing(path.resolve()) as scratch, _text(scratch) as stream, _WRITERS[kind](stream) as write:
+            yield write
 
 
 def json_line(event: Event) -> str:

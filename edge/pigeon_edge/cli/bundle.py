@@ -11,25 +11,18 @@ import typer
 from pigeon_edge.bundle import Bundle, open_bundle
 from pigeon_edge.bundle import verify as verify_bundle
 from pigeon_edge.cli.console import say
+from pigeon_edge.cli.group import command_group, examples
 
-app = typer.Typer(
-    help="Look at bundles and check them.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = command_group("Look at bundles and check them.")
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle: NAME.pigeon.")]
 
 
-@app.command()
+@app.command(epilog=examples("pigeon-edge bundle info europe.pigeon"))
 def info(
     directory: Directory, json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False
 ) -> None:
-    """Print what a bundle is.
-
-    Example:
-      pigeon-edge bundle info europe.pigeon
-    """
+    """Print what a bundle is."""
     bundle = open_bundle(directory)
     if json:
         typer.echo(json_format.dumps({**bundle.description.to_json(), "digest": bundle.digest}, indent=1))
@@ -37,13 +30,9 @@ def info(
         typer.echo("\n".join(f"{key:<12} {value}" for key, value in _facts(bundle).items()))
 
 
-@app.command()
+@app.command(epilog=examples("pigeon-edge bundle verify europe.pigeon"))
 def verify(directory: Directory) -> None:
-    """Compare every file of a bundle with its checksum.
-
-    Example:
-      pigeon-edge bundle verify europe.pigeon
-    """
+    """Compare every file of a bundle with its checksum."""
     bundle = open_bundle(directory)
     verify_bundle(bundle)
     say(f"pigeon-edge: {bundle.label}: all {len(bundle.files)} files are as the manifest says")

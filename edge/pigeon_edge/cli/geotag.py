@@ -8,19 +8,25 @@ from typing import Annotated
 import typer
 
 from pigeon_edge.archive import geotag as archive
-from pigeon_edge.archive.outputs import Format, events_file, format_of
+from pigeon_edge.archive.outputs import STDOUT_NAMES, Format, events_file, format_of
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.archive.summary import Summary
 from pigeon_edge.cli.console import progress, say
+from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
 from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 
+EXAMPLES = examples(
+    "pigeon-edge geotag ~/Pictures --out places.geojson",
+    "pigeon-edge geotag scans/ more/*.tif --out places.csv --bundle europe.pigeon",
+)
+
 
 def geotag(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Photographs, or folders of them.")],
-    out: Annotated[Path, typer.Option("--out", help="The file to write; it appears once it is whole.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write; it appears once it is whole. - is stdout.")],
     format: Annotated[Format | None, typer.Option("--format", help="Default: as the file's name ends.")] = None,
     bundle: BundleOption = None,
     engine: EngineOption = Engine.AUTO,
@@ -29,13 +35,8 @@ def geotag(
     """Locate photographs and folders of them; originals are only read.
 
     A file that cannot be read becomes a record with its error, and the exit code 3.
-
-    Examples:
-      pigeon-edge geotag ~/Pictures --out places.geojson
-
-      pigeon-edge geotag scans/ more/*.tif --out places.csv --bundle europe.pigeon
     """
-    kind = format or format_of(out)
+    kind = format or (Format.JSONL if str(out) in STDOUT_NAMES else format_of(out))
     found = scan(paths)
     locator = locator_of(bundle, engine)
     summary = Summary()

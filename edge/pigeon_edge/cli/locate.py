@@ -13,6 +13,7 @@ from pigeon_edge.archive.outputs import json_line
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.archive.summary import Summary
 from pigeon_edge.cli.console import say
+from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
@@ -20,6 +21,10 @@ from pigeon_edge.event import Event
 from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 
 _HEADER = ("photograph", "estimate", "place", "radius km", "true error km")
+
+EXAMPLES = examples(
+    "pigeon-edge locate holiday.jpg --bundle europe.pigeon", "pigeon-edge locate *.jpg --top-k 3 --json | jq .location"
+)
 
 
 def locate(
@@ -33,11 +38,6 @@ def locate(
     """Print where photographs were taken.
 
     Where a photograph has GPS, the distance to it is the last column.
-
-    Examples:
-      pigeon-edge locate holiday.jpg --bundle europe.pigeon
-
-      pigeon-edge locate *.jpg --top-k 3 --json | jq .location
     """
     paths = scan(images).photographs
     locator = locator_of(bundle, engine)

@@ -6,7 +6,7 @@ import signal
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -14,9 +14,16 @@ from typer.core import TyperGroup
 from pigeon_edge import __version__
 from pigeon_edge.cli import bundle, geotag, locate, run
 from pigeon_edge.cli.console import say
-from pigeon_edge.errors import PigeonError
+from pigeon_edge.cli.group import command_group
+from pigeon_edge.errors import MissingToolError, PigeonError
 
-HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+_EXTRA_OF_MODULE = {
+    "torch": "train",
+    "transformers": "train",
+    "onnx": "calibrate",
+    "onnxruntime": "calibrate",
+    "safetensors": "calibrate",
+}
 
 
 class PluggableGroup(TyperGroup):
@@ -33,17 +40,10 @@ class PluggableGroup(TyperGroup):
         return typer.main.get_command(plugin.load()) if plugin else own
 
 
-app = typer.Typer(
-    cls=PluggableGroup,
-    context_settings=HELP_NAMES,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("locate")(locate.locate)
-app.command("geotag")(geotag.geotag)
-app.command("run")(run.run)
+app = command_group("Where was this photograph taken? Answered on the device, offline.", PluggableGroup)
+app.command("locate", epilog=locate.EXAMPLES)(locate.locate)
+app.command("geotag", epilog=geotag.EXAMPLES)(geotag.geotag)
+app.command("run", epilog=run.EXAMPLES)(run.run)
 app.add_typer(bundle.app, name="bundle")
 
 
@@ -64,8 +64,23 @@ def main() -> None:
     try:
         app()
     except PigeonError as error:
-        say(f"pigeon-edge: {error}")
-        sys.exit(error.exit_code)
+        _fail(error)
+    except ModuleNotFoundError as error:
+        _fail(_missing_extra(error))
+
+
+def _fail(error: PigeonError) -> NoReturn:
+    say(f"pigeon-edge: {error}")
+    sys.exit(error.exit_code)
+
+
+def _missing_extra(error: ModuleNotFoundError) -> PigeonError:
+    """Return which extra to install for a module that a command needs. Raises the error itself for any other module."""
+    module = (error.name or "").partition(".")[0]
+    if module not in _EXTRA_OF_MODULE:
+        raise error
+    extra = _EXTRA_OF_MODULE[module]
+    return MissingToolError(f"this command needs {module}, which is not installed: pip install 'pigeon-edge[{extra}]'")
 
 
 def _plugins() -> dict[str, EntryPoint]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pigeon_edge.archive.outputs import Format, Write, events_file, json_line
+from pigeon_edge.archive.outputs import Format, Write, events_file
 from pigeon_edge.archive.summary import Summary
 from pigeon_edge.cli.console import say
+from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import BundleOption, EngineOption, locator_of
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
 from pigeon_edge.event import Event
 from pigeon_edge.streams.runner import at_rate, stream_events
 from pigeon_edge.streams.source import open_source
+
+EXAMPLES = examples("pigeon-edge run trip.mp4 --fps 1 --out trip.jsonl", "pigeon-edge run 0 --fps 2 | jq -c .location")
 
 
 def run(
@@ -32,18 +33,12 @@ def run(
     bundle: BundleOption = None,
     engine: EngineOption = Engine.AUTO,
 ) -> None:
-    """Locate the frames of a stream; print one JSON event for each.
-
-    Examples:
-      pigeon-edge run trip.mp4 --fps 1 --out trip.jsonl
-
-      pigeon-edge run 0 --fps 2 | jq -c .location
-    """
+    """Locate the frames of a stream; print one JSON event for each."""
     frames = open_source(source)
     locator = locator_of(bundle, engine)
     events = stream_events(source, at_rate(frames, fps) if fps else frames, locator)
     summary = Summary()
-    with _sink(out) as write:
+    with events_file(out, Format.JSONL) as write:
         broken = _drain(islice(events, limit), write, summary)
     say(f"pigeon-edge: {summary}")
     if broken:
@@ -61,17 +56,3 @@ def _drain(events: Iterator[Event], write: Write, summary: Summary) -> PartialFa
     except PartialFailureError as error:
         return error
     return None
-
-
-@contextmanager
-def _sink(out: Path) -> Iterator[Write]:
-    if str(out) != "-":
-        with events_file(out, Format.JSONL) as write:
-            yield write
-        return
-
-    def print_event(event: Event) -> None:
-        sys.stdout.write(json_line(event))
-        sys.stdout.flush()
-
-    yield print_event
