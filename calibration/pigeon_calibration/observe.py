@@ -6,7 +6,6 @@ of photographs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,12 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper
 
-from pigeon_calibration.quantize import PREPROCESS_KEY
 from pigeon_calibration.sample import Candidate, candidates_of_folder, candidates_of_rows
+from pigeon_edge.archive.scan import scan
 from pigeon_edge.encoders.protocol import Encoding
 from pigeon_edge.errors import EngineError, InputError, MissingToolError, UsageError
 from pigeon_edge.photo_manifest import read_manifest
-from pigeon_edge.photograph import SUFFIXES, read_pixels
+from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 
 BATCH_SIZE = 8
@@ -44,13 +43,10 @@ def load_graph(path: Path) -> onnx.ModelProto:
 
 def preprocess_spec(model: onnx.ModelProto) -> PreprocessSpec:
     """Return how a graph wants its pixels. Raises InputError where its metadata do not say so."""
-    properties = {entry.key: entry.value for entry in model.metadata_props}
     try:
-        return PreprocessSpec.from_json(json.loads(properties[PREPROCESS_KEY]))
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise InputError(
-            f"expected a graph with the metadata {PREPROCESS_KEY}, found {sorted(properties)}; export the graph again"
-        ) from error
+        return PreprocessSpec.from_graph_metadata({entry.key: entry.value for entry in model.metadata_props})
+    except UsageError as error:
+        raise InputError(f"{error}; export the graph again") from error
 
 
 def list_photographs(images: Path) -> list[Candidate]:
@@ -59,8 +55,7 @@ def list_photographs(images: Path) -> list[Candidate]:
     Raises InputError where there are none.
     """
     if images.is_dir():
-        files = sorted(path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-        found = candidates_of_folder(images, files)
+        found = candidates_of_folder(images, scan([images]).photographs)
     else:
         found = candidates_of_rows(read_manifest(images))
     if not found:

@@ -18,9 +18,6 @@ from onnx import helper, numpy_helper
 
 from pigeon_edge.errors import InputError
 
-PREPROCESS_KEY = "pigeon_edge.preprocess"
-"""The metadata property of an encoder graph that holds ``PreprocessSpec.to_json()``."""
-
 INT8_LIMIT = 127
 """Largest magnitude used; -128 stays unused so that the range is symmetric."""
 

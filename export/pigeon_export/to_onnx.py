@@ -27,10 +27,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from pigeon_calibration.quantize import PREPROCESS_KEY
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.preprocess import GRAPH_METADATA_KEY, PreprocessSpec
 from pigeon_export.tower import Heads, load_tower, read_heads, read_spec
 
 __all__ = ["export_folder", "load_tower", "read_heads", "read_spec", "to_onnx"]
@@ -220,7 +219,7 @@ def _model(graph: _Graph, spec: PreprocessSpec, widths: Mapping[str, int]) -> on
     proto = helper.make_graph(graph.nodes, "pigeon_edge.encoder", [pixels], outputs, graph.weights)
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(proto, opset_imports=[opset], ir_version=IR_VERSION, producer_name="pigeon-edge")
-    helper.set_model_props(model, {PREPROCESS_KEY: json.dumps(spec.to_json())})
+    helper.set_model_props(model, {GRAPH_METADATA_KEY: json.dumps(spec.to_json())})
     return model
 
 

@@ -97,7 +97,7 @@ def test_graph_of_other_inputs_is_refused(encoder, tmp_path):
 def test_graph_without_metadata_is_refused(encoder):
     assert preprocess_spec(encoder) == PreprocessSpec(32)
     del encoder.metadata_props[:]
-    with pytest.raises(InputError, match=r"expected a graph with the metadata pigeon_edge.preprocess"):
+    with pytest.raises(InputError, match=r"expected a graph made by `pigeon-edge export onnx`"):
         preprocess_spec(encoder)
 
 

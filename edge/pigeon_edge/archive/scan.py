@@ -38,7 +38,7 @@ def scan(paths: Sequence[Path]) -> Scan:
             raise InputError(f"{path}: no such file or folder")
     if not found:
         names = ", ".join(str(path) for path in paths)
-        raise InputError(f"{names}: no photographs found; expected files such as .jpg, .png, .tif, .heic")
+        raise InputError(f"{names}: expected photographs, found none; their names end in .jpg, .png, .tif, .heic or the like")
     return Scan(tuple(dict.fromkeys(found)), other_files)
 
 
