@@ -4,7 +4,7 @@ BIN := .venv/bin
 SAMPLES := edge/pigeon_edge/toy_planet/samples
 DEV_STAMP := .venv/.dev-installed
 
-.PHONY: run test test-all lint bench planet clean
+.PHONY: run test test-all lint bench planet pictures clean
 
 run: .venv/.installed ## Locate the sample photographs with the lean runtime
 	$(BIN)/pigeon-edge geotag $(SAMPLES) --out out/estimates.geojson
@@ -29,6 +29,10 @@ planet: $(DEV_STAMP) ## Make the bundle that ships anew
 	$(BIN)/pigeon-edge train planet --out out/planet --size full
 	rm -rf edge/pigeon_edge/toy_planet/toy-planet.pigeon $(SAMPLES)
 	cp -r out/planet/toy-planet.pigeon out/planet/samples edge/pigeon_edge/toy_planet/
+
+pictures: $(DEV_STAMP) ## Draw the README's pictures anew
+	$(BIN)/pigeon-edge geotag $(SAMPLES) --out out/samples.jsonl
+	$(BIN)/pigeon-edge train atlas --events out/samples.jsonl --out training/pictures
 
 clean:
 	rm -rf .venv out build dist

@@ -40,6 +40,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from pigeon_edge.errors import BundleError, UsageError
 from pigeon_edge.files import sha256_of
 from pigeon_edge.preprocess import PreprocessSpec
@@ -131,6 +134,14 @@ class Bundle:
             raise BundleError(f"{self.path}: the manifest lists no {name}; this bundle cannot be used for that")
         return self.path / name
 
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """Map a listed .npy file. Raises BundleError where it is none, or holds Python objects, which can run code."""
+        path = self.file(name)
+        try:
+            return np.lib.format.open_memmap(path, mode="r")
+        except Exception as error:  # numpy reads the header with Python's own parser, which raises its own kinds
+            raise BundleError(f"{path}: expected an array of numbers, {error}; copy the bundle again") from error
+
 
 def open_bundle(path: Path | str) -> Bundle:
     """Open a bundle folder. Raises BundleError where the manifest or the size of any file is not as it must be."""
@@ -138,7 +149,7 @@ def open_bundle(path: Path | str) -> Bundle:
     document = _read_manifest(folder)
     try:
         bundle = Bundle(folder, Description.from_json(document), _file_table(document), document["digest"])
-    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise BundleError(f"{folder / MANIFEST}: malformed ({error!r}); copy the bundle again") from error
     missing = [name for name in REQUIRED_FILES if name not in bundle.files]
     if missing:
@@ -180,7 +191,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         document = json.loads(content)
     except FileNotFoundError as error:
         raise BundleError(f"{folder}: expected a bundle, found no {MANIFEST}; name a .pigeon folder") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{folder / MANIFEST}: expected JSON, {error}; copy the bundle again") from error
     if not isinstance(document, dict):
         raise BundleError(f"{folder / MANIFEST}: expected a JSON object; copy the bundle again")
@@ -193,7 +204,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _check_schema(folder: Path, schema: str) -> None:
     name, _, version = schema.partition("@")
-    if name != SCHEMA_NAME or not version.isdigit():
+    if name != SCHEMA_NAME or not (version.isascii() and version.isdigit()):
         raise BundleError(f"{folder / MANIFEST}: expected schema {SCHEMA_NAME}@{SCHEMA_VERSION}, found {schema}")
     if int(version) > SCHEMA_VERSION:
         raise BundleError(
@@ -204,22 +215,22 @@ def _check_schema(folder: Path, schema: str) -> None:
 def _file_table(document: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
     table = {str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in document["files"].items()}
     for name in table:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or set("\\\0") & set(name):
             raise ValueError(f"file name {name!r} leaves the bundle")
     return table
 
 
 def _check_size(path: Path, size: int) -> None:
-    try:
-        found = path.stat().st_size
-    except OSError as error:
-        raise BundleError(f"{path}: listed in the manifest but missing; copy the bundle again") from error
+    if not path.is_file():
+        raise BundleError(f"{path}: listed in the manifest but missing; copy the bundle again")
+    found = path.stat().st_size
     if found != size:
         raise BundleError(f"{path}: expected {size} bytes, found {found}; copy the bundle again")
 
 
 def _canonical(document: Mapping[str, Any]) -> bytes:
-    return (json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")  # lone surrogates stay the escapes that they were
 
 
 def _digest(document: Mapping[str, Any]) -> str:

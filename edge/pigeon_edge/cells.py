@@ -51,16 +51,17 @@ class CellTable:
 
 def open_cells(bundle: Bundle) -> CellTable:
     """Read the geocells of a bundle. Raises BundleError where tables and manifest disagree on their number."""
-    centroids = np.load(bundle.file("cells/centroid_lat_lng.npy"), allow_pickle=False)
+    centroids = bundle.array("cells/centroid_lat_lng.npy")
     try:
         records = json.loads(bundle.file("cells/places.json").read_text(encoding="utf-8"))
         places = tuple(Place(**record) for record in records)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise BundleError(f"{bundle.path}/cells/places.json: malformed ({error}); copy the bundle again") from error
     count = bundle.description.cells
-    if centroids.shape != (count, 2) or len(places) != count:
+    if centroids.shape != (count, 2) or centroids.dtype.kind != "f" or len(places) != count:
         raise BundleError(
-            f"{bundle.path}: expected {count} cells, found {len(centroids)} centroids, {len(places)} places"
+            f"{bundle.path}: expected {count} cells, found {centroids.dtype} centroids of shape {centroids.shape}, "
+            f"{len(places)} places; copy the bundle again"
         )
     return CellTable(centroids.astype(np.float64), places)
 

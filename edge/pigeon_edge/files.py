@@ -22,10 +22,12 @@ def replacing(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        yield scratch / target.name
-        if target.is_dir():
-            os.replace(target, scratch / "replaced")
-        os.replace(scratch / target.name, target)
+        whole, replaced = scratch / "new" / target.name, scratch / "replaced"
+        whole.parent.mkdir()
+        yield whole
+        if target.is_dir() and whole.exists():
+            os.replace(target, replaced)
+        os.replace(whole, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -75,26 +75,33 @@ class Gallery:
 def open_gallery(bundle: Bundle) -> Gallery:
     """Map the gallery of a bundle. Raises BundleError where it does not fit the manifest's counts."""
     index = _read_index(bundle.file("gallery/index.faiss"))
-    offsets = np.load(bundle.file("gallery/cell_offsets.npy"), allow_pickle=False)
-    lat_lng = np.load(bundle.file("gallery/lat_lng.npy"), mmap_mode="r", allow_pickle=False)
+    offsets, lat_lng = np.array(bundle.array("gallery/cell_offsets.npy")), bundle.array("gallery/lat_lng.npy")
     told = bundle.description
-    expected = (told.clusters, told.photographs, told.embedding_width, told.cells + 1, (told.photographs, 2))
-    found = (index.nlist, index.ntotal, index.d, len(offsets), lat_lng.shape)
-    if found != expected or offsets[-1] != told.clusters:
+    expected = (told.clusters, told.photographs, told.embedding_width, (told.cells + 1,), (told.photographs, 2))
+    found = (index.nlist, index.ntotal, index.d, offsets.shape, lat_lng.shape)
+    if found != expected or not _are_offsets(offsets, told.clusters) or lat_lng.dtype.kind != "f":
         raise BundleError(
             f"{bundle.path}: gallery of {found} where the manifest says {expected}; copy the bundle again"
         )
     return Gallery(index, offsets, lat_lng)
 
 
+def _are_offsets(offsets: npt.NDArray[Any], count: int) -> bool:
+    whole = offsets.dtype.kind == "i" and offsets[0] == 0 and offsets[-1] == count
+    return bool(whole and (np.diff(offsets) >= 0).all())
+
+
 def _read_index(path: Path) -> Any:
     # One query scans a few short lists: threads would cost more than they save, and fight the encoder's.
     faiss.omp_set_num_threads(1)
     try:
-        return faiss.read_index(str(path), _READ_FLAGS)
-    except RuntimeError as error:
+        index = faiss.read_index(str(path), _READ_FLAGS)
+    except (RuntimeError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise BundleError(f"{path}: not a readable faiss index ({reason}); copy the bundle again") from error
+    if not isinstance(index, faiss.IndexIVF):
+        raise BundleError(f"{path}: expected an IVF index, found {type(index).__name__}; copy the bundle again")
+    return index
 
 
 def _prototypes_of(index: Any) -> Floats:

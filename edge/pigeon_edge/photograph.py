@@ -46,7 +46,7 @@ SUFFIXES = frozenset(
 _HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 _DECODE_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, MemoryError,
-    struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
+    RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -81,8 +81,8 @@ def read_gps(path: Path | str, max_pixels: int = DEFAULT_MAX_PIXELS) -> LatLng |
     with _opened(Path(path), max_pixels) as image:
         try:
             gps = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
-            lat = _degrees(gps[ExifTags.GPS.GPSLatitude], gps[ExifTags.GPS.GPSLatitudeRef], "S")
-            lng = _degrees(gps[ExifTags.GPS.GPSLongitude], gps[ExifTags.GPS.GPSLongitudeRef], "W")
+            lat = _degrees(gps[ExifTags.GPS.GPSLatitude], gps[ExifTags.GPS.GPSLatitudeRef], "NS")
+            lng = _degrees(gps[ExifTags.GPS.GPSLongitude], gps[ExifTags.GPS.GPSLongitudeRef], "EW")
         except (*_DECODE_ERRORS, ZeroDivisionError, AttributeError):
             return None
     plausible = abs(lat) <= 90 and abs(lng) <= 180 and (lat, lng) != (0.0, 0.0)
@@ -102,6 +102,8 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
         raise InputError(f"{path}: no such file") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: expected an image, found no known image format; check what the file is") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"{path}: {_one_line(error)} Raise the limit with --max-pixels if it is trusted") from error
     except _DECODE_ERRORS as error:
         raise InputError(f"{path}: cannot be decoded ({_one_line(error)}); restore it from a backup") from error
 
@@ -138,7 +140,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _scaled_to_8_bit(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, np.float64)  # (H, W)
+    values = np.nan_to_num(np.asarray(image, np.float64))  # (H, W)
     full_range = 1.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 65535.0
     return Image.fromarray(np.clip(np.rint(values * (255.0 / full_range)), 0, 255).astype(np.uint8))
 
@@ -155,12 +157,13 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def _degrees(parts: tuple[float, float, float], reference: str, negative: str) -> float:
+def _degrees(parts: tuple[float, float, float], reference: str, letters: str) -> float:
     degrees, minutes, seconds = (float(part) for part in parts)
     value = degrees + minutes / 60 + seconds / 3600
     if not math.isfinite(value):
         raise ValueError(f"GPS angle {value}")
-    return -value if reference.strip("\0 ").upper() == negative else value
+    sign = (1, -1)[letters.index(reference.strip("\0 ").upper()[0])]
+    return sign * value
 
 
 def _one_line(error: BaseException) -> str:

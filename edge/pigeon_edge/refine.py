@@ -86,8 +86,9 @@ def reweigh(probability: Doubles, distance: Floats, temperature: float) -> Doubl
     """
     known = np.isfinite(distance)
     farthest = distance[known].max() if known.any() else 0.0
-    exponent = -np.where(known, distance, farthest).astype(np.float64) / temperature
-    weight = probability * np.exp(exponent - exponent.max())
+    with np.errstate(divide="ignore"):  # a probability of 0 is a logarithm of -inf, and 0 again below
+        exponent = np.log(probability) - np.where(known, distance, farthest).astype(np.float64) / temperature
+    weight = np.exp(exponent - exponent.max())
     return np.asarray(weight / weight.sum())
 
 

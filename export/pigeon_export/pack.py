@@ -14,12 +14,14 @@ import numpy as np
 import onnx
 from safetensors.numpy import save_file
 
+from pigeon_calibration.observe import load_graph
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.bundle import Description, open_bundle, seal, verify
 from pigeon_edge.confidence import UNFITTED, read_confidence
-from pigeon_edge.encoders import Engine, open_graph
+from pigeon_edge.encoders import Encoding, Engine, open_graph
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
+from pigeon_edge.gallery import open_gallery
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_edge.refine import RefinementSettings
@@ -63,23 +65,21 @@ def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path
     with replacing(out) as scratch:
         scratch.mkdir()
         _copy(parts, scratch)
-        _write_golden(scratch, parts.probes, spec)
+        encoding = _write_golden(scratch, parts.probes, spec)
         description = _describe(scratch, encoder, spec, naming, refinement)
+        _check_fit(encoding, description)
         reports = {key: _read_json(path) for key, path in _reports(parts).items() if path}
         confidence = read_confidence(scratch / "confidence.json")
         (scratch / "MODEL_CARD.md").write_text(model_card(description, naming.about, confidence, reports), "utf-8")
         seal(scratch, description)
-        verify(open_bundle(scratch))
+        bundle = open_bundle(scratch)
+        verify(bundle)
+        open_gallery(bundle)
 
 
 def _read_graph(path: Path) -> onnx.ModelProto:
     """Read the quantized graph. Raises InputError where it breaks a rule that an engine sets."""
-    try:
-        model = onnx.load(str(path))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected an ONNX graph, {error}") from error
-    except onnx.checker.ValidationError as error:
-        raise InputError(f"{path}: expected an ONNX graph, {error}") from error
+    model = load_graph(path)
     findings = lint(model)
     if findings:
         raise InputError(f"{path}: breaks a rule of the engines: {findings[0]}; export and calibrate it again")
@@ -87,20 +87,28 @@ def _read_graph(path: Path) -> onnx.ModelProto:
 
 
 def _copy(parts: Parts, folder: Path) -> None:
-    shutil.copyfile(parts.encoder, folder / "encoder.int8.onnx")
+    _copy_file(parts.encoder, folder / "encoder.int8.onnx")
     if parts.full_precision:
-        shutil.copyfile(parts.full_precision, folder / "encoder.onnx")
+        _copy_file(parts.full_precision, folder / "encoder.onnx")
     for name, source, files in (("cells", parts.cells, _CELL_FILES), ("gallery", parts.gallery, _GALLERY_FILES)):
         (folder / name).mkdir()
         for file in files:
-            shutil.copyfile(source / file, folder / name / file)
+            _copy_file(source / file, folder / name / file)
     if parts.confidence:
-        shutil.copyfile(parts.confidence, folder / "confidence.json")
+        _copy_file(parts.confidence, folder / "confidence.json")
     else:
         (folder / "confidence.json").write_text(json.dumps(vars(UNFITTED), indent=1) + "\n", encoding="utf-8")
 
 
-def _write_golden(folder: Path, probes: Path, spec: PreprocessSpec) -> None:
+def _copy_file(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise InputError(f"{source}: expected a part of the bundle, {error.strerror}; name where it is") from error
+
+
+def _write_golden(folder: Path, probes: Path, spec: PreprocessSpec) -> Encoding:
+    """Write what the graph makes of the first probes; return it."""
     paths = scan([probes]).photographs[:PROBES]
     pixels = np.stack([read_pixels(path, spec) for path in paths])
     encoding = open_graph(folder / "encoder.int8.onnx", Engine.ONNXRUNTIME).encode(pixels)
@@ -110,6 +118,7 @@ def _write_golden(folder: Path, probes: Path, spec: PreprocessSpec) -> None:
         "cell_logits": encoding.cell_logits,
     }
     save_file(golden, folder / "golden.safetensors")
+    return encoding
 
 
 def _describe(
@@ -128,6 +137,17 @@ def _describe(
         refinement=refinement,
         licences=naming.licences,
     )
+
+
+def _check_fit(encoding: Encoding, description: Description) -> None:
+    """Raise InputError where the graph, the geocells and the gallery are not of one model."""
+    given = (encoding.embedding.shape[1], encoding.cell_logits.shape[1])
+    expected = (description.embedding_width, description.cells)
+    if given != expected:
+        raise InputError(
+            f"expected a graph for embeddings of {expected[0]} as in the gallery and {expected[1]} geocells, "
+            f"found {given[0]} and {given[1]}; make cells, graph and gallery from one model"
+        )
 
 
 def _reports(parts: Parts) -> dict[str, Path | None]:

@@ -61,6 +61,18 @@ def render(
     say(f"pigeon-edge: {count} photographs of {places} places in {out}")
 
 
+@app.command(epilog=examples("pigeon-edge train atlas --events estimates.jsonl --out pictures"))
+def atlas(
+    events: Annotated[Path, typer.Option("--events", help="JSON lines of `geotag`, of photographs of the planet.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder for map.png and photographs.jpg.")],
+    seed: Annotated[int, typer.Option("--seed", help="Of the planet.")] = 7,
+) -> None:
+    """Draw the planet's map with truths and estimates on it, and the photographs side by side."""
+    from pigeon_training.planet.atlas import write_atlas
+
+    write_atlas(events, out, seed)
+
+
 @app.command(epilog=examples("pigeon-edge train samples --manifest photos.csv --out samples"))
 def samples(
     manifest: ManifestOption,

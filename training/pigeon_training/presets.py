@@ -58,9 +58,9 @@ TOY_QUICK = FitPreset(
 )
 
 TOY_FULL = FitPreset(
-    tower=TowerPreset(image_size_px=96, patch_px=12, width=192, layers=4, heads=6, mlp_width=576),
+    tower=TowerPreset(image_size_px=96, patch_px=12, width=192, layers=4, heads=3, mlp_width=576),
     tau_km=150.0,
-    epochs=10,
+    epochs=8,
     batch=128,
     learning_rate=1e-3,
     weight_decay=0.05,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,21 @@ class Photograph:
 def geotag(paths: Sequence[Path], locator: Locator, max_pixels: int) -> Iterator[Event]:
     """Yield one event for each path, in order. A file that cannot be read becomes an event with its error."""
     batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with _threads() as pool:
         futures = _submit(pool, batches[0], locator.preprocess, max_pixels) if batches else []
         for batch, following in zip(batches, [*batches[1:], ()], strict=True):
             ready, futures = futures, _submit(pool, following, locator.preprocess, max_pixels)
             yield from _locate(batch, [_outcome(future) for future in ready], locator)
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of threads. What still waits in it when the run is stopped is dropped."""
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def read_photograph(path: Path, spec: PreprocessSpec, max_pixels: int) -> Photograph:

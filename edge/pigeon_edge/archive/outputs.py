@@ -47,23 +47,33 @@ def events_file(path: Path, kind: Format) -> Iterator[Write]:
     """Yield a function that writes events.
 
     ``-`` and ``/dev/stdout`` are standard output; a device or pipe is written to; a file appears by rename once whole,
-    where a link points if it is one.
+    where a link points if it is one. Raises UsageError where it cannot be written.
     """
     if str(path) in STDOUT_NAMES:
         with _WRITERS[kind](sys.stdout) as write:
             yield write
-    elif path.exists() and not path.is_file():
-        with _text(path) as stream, _WRITERS[kind](stream) as write:
+        return
+    try:
+        with _destination(path) as stream, _WRITERS[kind](stream) as write:
             yield write
-    else:
-        with replacing(path.resolve()) as scratch, _text(scratch) as stream, _WRITERS[kind](stream) as write:
-            yield write
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); name another file") from error
 
 
 def json_line(event: Event) -> str:
     """Return an event on one line. Names that are no UTF-8 survive as escapes of their bytes."""
     text = json.dumps(event, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+@contextmanager
+def _destination(path: Path) -> Iterator[IO[str]]:
+    if path.exists() and not path.is_file():
+        with _text(path) as stream:
+            yield stream
+    else:
+        with replacing(path.resolve()) as scratch, _text(scratch) as stream:
+            yield stream
 
 
 def _text(path: Path) -> IO[str]:

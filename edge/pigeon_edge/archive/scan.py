@@ -32,17 +32,22 @@ def scan(paths: Sequence[Path]) -> Scan:
             photographs = [file for file in files if file.suffix.lower() in SUFFIXES]
             found += photographs
             other_files += len(files) - len(photographs)
-        elif path.exists():
+        elif path.is_file():
             found.append(path)
+        elif path.exists():
+            raise InputError(f"{path}: expected a file or a folder, found a device or pipe; save it to a file first")
         else:
             raise InputError(f"{path}: no such file or folder")
     if not found:
         names = ", ".join(str(path) for path in paths)
-        raise InputError(f"{names}: expected photographs, found none; their names end in .jpg, .png, .tif, .heic or the like")
+        raise InputError(
+            f"{names}: expected photographs, found none; their names end in .jpg, .png, .tif, .heic or the like"
+        )
     return Scan(tuple(dict.fromkeys(found)), other_files)
 
 
 def _files_below(folder: Path) -> Iterable[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+        files = (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+        yield from (file for file in files if file.is_file() and not file.is_symlink())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated
 
 import typer
@@ -81,7 +82,7 @@ def _point(location: Event) -> str:
 
 
 def _name(place: Event) -> str:
-    return ", ".join(name for name in (place["admin1"], place["country"]) if name)
+    return ", ".join(shorten(name, 32, placeholder=" ...") for name in (place["admin1"], place["country"]) if name)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -61,6 +62,7 @@ def main() -> None:
     """Run the command line; every error of the project is one line on stderr and its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of broken metadata; broken pixels are errors
     try:
         app()
     except PigeonError as error:

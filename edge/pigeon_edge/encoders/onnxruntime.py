@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.encoders.protocol import INPUT, OUTPUTS, Encoding, check_names
 from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.preprocess import Pixels
 
@@ -17,11 +17,12 @@ class OnnxRuntimeEncoder:
 
     def __init__(self, graph: Path) -> None:
         self._session = _open_session(graph)
+        ports = self._session.get_inputs(), self._session.get_outputs()
+        check_names(graph, *([port.name for port in side] for side in ports))
 
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of (N, S, S, 3) uint8."""
-        outputs = ["image_embedding", "cell_logits"]
-        embedding, cell_logits = self._session.run(outputs, {"pixels": np.ascontiguousarray(pixels)})
+        embedding, cell_logits = self._session.run(OUTPUTS, {INPUT: np.ascontiguousarray(pixels)})
         return Encoding(embedding, cell_logits)
 
 

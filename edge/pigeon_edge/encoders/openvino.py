@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pigeon_edge.encoders.protocol import Encoding
-from pigeon_edge.errors import EngineError
+from pigeon_edge.encoders.protocol import INPUT, OUTPUTS, Encoding, check_names
+from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.preprocess import Pixels
 
 
@@ -17,15 +17,20 @@ class OpenVinoEncoder:
 
     def __init__(self, graph: Path) -> None:
         self._compiled = _compile(graph)
+        ports = self._compiled.inputs, self._compiled.outputs
+        check_names(graph, *([name for port in side for name in port.names] for side in ports))
 
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of (N, S, S, 3) uint8."""
-        outputs = self._compiled({"pixels": pixels})
-        return Encoding(np.array(outputs["image_embedding"]), np.array(outputs["cell_logits"]))
+        outputs = self._compiled({INPUT: pixels})
+        return Encoding(*(np.array(outputs[name]) for name in OUTPUTS))
 
 
 def _compile(graph: Path) -> Any:
-    import openvino  # a third of a second that only this engine needs
+    try:
+        import openvino  # a third of a second that only this engine needs
+    except ImportError as error:
+        raise MissingToolError("this engine needs OpenVINO: pip install openvino") from error
 
     # High-precision parts stay in float32: on processors with AMX the default is bfloat16, which moves embeddings
     # away from every other engine's.

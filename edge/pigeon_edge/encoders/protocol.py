@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from pigeon_edge.errors import EngineError
 from pigeon_edge.preprocess import Pixels
+
+INPUT = "pixels"
+OUTPUTS = ("image_embedding", "cell_logits")
+"""What an encoder graph is fed, and what it must give."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,14 @@ class Encoder(Protocol):
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of N photographs."""
         ...
+
+
+def check_names(graph: Path, inputs: Collection[str], outputs: Collection[str]) -> None:
+    """Raise EngineError where a graph does not have the input and the outputs of an encoder."""
+    missing = [name for name in (INPUT,) if name not in inputs] + [name for name in OUTPUTS if name not in outputs]
+    if missing:
+        found = ", ".join([*inputs, *outputs])
+        raise EngineError(f"{graph}: an encoder has {', '.join(missing)}, found only {found}; export the graph again")
 
 
 def unit(embedding: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -17,7 +17,8 @@ _UPRIGHT = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270:
 def video_frames(source: str, container_format: str | None = None) -> Iterator[Frame]:
     """Yield the frames of a video; ``container_format`` is FFmpeg's name of an input device, or None for a file.
 
-    Raises InputError where it cannot be opened, PartialFailureError where it breaks off after its first frame.
+    Raises InputError where it cannot be opened, PartialFailureError where it breaks off after its first frame or
+    has damaged parts.
     """
     with _opened(source, container_format) as container:
         yield from _decode(source, container)
@@ -38,11 +39,20 @@ def _decode(source: str, container: Any) -> Iterator[Frame]:
     av = _import_av()
     if not container.streams.video:
         raise InputError(f"{source}: expected video, found none in it")
-    container.streams.video[0].thread_type = "AUTO"
-    count = 0
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    count = damaged = 0
+    begin_s = None
     try:
-        for count, picture in enumerate(container.decode(video=0), start=1):
-            yield Frame(_upright(picture), count - 1, float(picture.time or 0.0))
+        for packet in container.demux(video=0):
+            if packet.is_corrupt:  # decoding it would give a picture that was never filmed
+                damaged += 1
+                continue
+            for picture in packet.decode():
+                time_s = float(count / _nominal_fps(stream) if picture.time is None else picture.time)
+                begin_s = time_s if begin_s is None else begin_s
+                yield Frame(_upright(picture), count, time_s - begin_s)
+                count += 1
     except av.FFmpegError as error:
         kind = PartialFailureError if count else InputError
         raise kind(
@@ -50,6 +60,13 @@ def _decode(source: str, container: Any) -> Iterator[Frame]:
         ) from error
     if not count:
         raise InputError(f"{source}: no frame could be decoded; the file is damaged or incomplete")
+    if damaged:
+        raise PartialFailureError(f"{source}: {damaged} parts beside {count} frames are damaged or incomplete")
+
+
+def _nominal_fps(stream: Any) -> float:
+    """Return the announced rate, for streams that carry no times of their own."""
+    return float(stream.average_rate or stream.guessed_rate or 25)
 
 
 def _upright(picture: Any) -> Image.Image:

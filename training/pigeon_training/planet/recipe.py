@@ -13,12 +13,13 @@ from pathlib import Path
 from pigeon_edge.cli.console import say
 from pigeon_edge.errors import PigeonError, UsageError
 from pigeon_edge.files import write_json
-from pigeon_training.presets import PLANET_PRESETS, PlanetPreset
+from pigeon_training.presets import PLANET_PRESETS
 
 SAMPLES = 24
 ABOUT = (
     "A procedural planet: invented countries, drawn street scenes. It proves the path from photographs to an answer; "
-    "it knows no real place, and its numbers say nothing about the real world."
+    "it knows no real place, and its numbers say nothing about the real world. Made by "
+    "`pigeon-edge train planet --size {size} --seed {seed}`, whose constants are in `pigeon_training/presets.py`."
 )
 
 
@@ -36,14 +37,15 @@ def make_planet(out: Path, size: str, seed: int) -> Path:
     Raises UsageError where the folder holds a planet of another size or seed, PigeonError where a stage fails.
     """
     _claim(out, {"size": size, "seed": seed})
-    for stage in stages(out, PLANET_PRESETS[size], seed):
+    for stage in stages(out, size, seed):
         if not stage.output.exists():
             _run(stage)
     return out / "toy-planet.pigeon"
 
 
-def stages(out: Path, preset: PlanetPreset, seed: int) -> Iterator[Stage]:
+def stages(out: Path, size: str, seed: int) -> Iterator[Stage]:
     """Yield the stages in order; each reads only what the ones before it have written."""
+    preset, about = PLANET_PRESETS[size], ABOUT.format(size=size, seed=seed)
     manifest, cells, model = out / "photographs" / "manifest.csv", out / "cells", out / "model"
     graph, quantized, report = out / "encoder.onnx", out / "encoder.int8.onnx", out / "calibration.json"
     gallery, samples, draft = out / "gallery", out / "samples", out / "draft.pigeon"
@@ -71,7 +73,7 @@ def stages(out: Path, preset: PlanetPreset, seed: int) -> Iterator[Stage]:
     )  # fmt: skip
     yield _stage(
         bundle, *pack, "--name", "toy-planet", "--confidence", confidence, "--evaluation", evaluation,
-        "--calibration", report, "--about", ABOUT, "--licence", "Apache-2.0", "--data-licence", "Apache-2.0",
+        "--calibration", report, "--about", about, "--licence", "Apache-2.0", "--data-licence", "Apache-2.0",
     )  # fmt: skip
 
 

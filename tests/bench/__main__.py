@@ -1,0 +1,66 @@
+"""``python -m tests.bench``: every table, from one run. Later tables join ``_measures``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.bench.decoding_table import decoding_table
+from tests.bench.encoders_table import encoders_table
+from tests.bench.refinement_table import refinement_table
+
+from pigeon_edge.files import write_json
+
+TABLES = (encoders_table, refinement_table, decoding_table)
+LIBRARIES = ("numpy", "pillow", "faiss-cpu", "onnxruntime", "openvino", "torch", "transformers")
+
+
+def main() -> None:
+    """Print the tables as Markdown; write them as JSON where a file is named."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Ratios of one run on one machine.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables here as well")
+    arguments = parser.parse_args()
+    # Threads that spin while they wait take the cores from whoever is measured next, or from another program that runs:
+    # torch then loses a factor of forty. Its OpenMP reads this once, when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    machine = _machine()
+    print(f"# Measured on {machine['processor']}, {machine['cores']} cores", flush=True)
+    tables = []
+    for measure in _measures():
+        tables.append(measure())
+        print(f"\n{tables[-1].to_markdown()}", flush=True)
+    if arguments.json:
+        write_json(arguments.json, {"machine": machine, "tables": [table.to_json() for table in tables]})
+
+
+def _measures() -> tuple[Callable[[], Table], ...]:
+    from tests.bench.decoding_table import decoding_table
+    from tests.bench.encoders_table import encoders_table
+    from tests.bench.refinement_table import refinement_table
+
+    return encoders_table, refinement_table, decoding_table
+
+
+def _machine() -> dict[str, object]:
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "load_per_core": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name where Linux tells it, else its architecture."""
+    facts = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
+    names = [line.partition(":")[2].strip() for line in facts.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+if __name__ == "__main__":
+    main()

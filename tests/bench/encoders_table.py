@@ -1,0 +1,114 @@
+"""Milliseconds of encoding an image: engines and precisions beside transformers in eager mode."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from tests.bench.table import Table
+from tests.bench.timing import Timing, compare
+from transformers import CLIPVisionConfig, CLIPVisionModel
+
+from pigeon_calibration.observe import absolute_maxima
+from pigeon_calibration.quantize import linear_inputs, quantize
+from pigeon_calibration.ranges import scales_of_maxima
+from pigeon_edge.encoders import Encoder, Engine, open_graph
+from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_export.parity import TorchEncoder
+from pigeon_export.to_onnx import to_onnx
+from pigeon_export.tower import Heads
+from pigeon_training.model import new_tower
+from pigeon_training.presets import TOY_FULL
+
+Pixels = npt.NDArray[np.uint8]
+
+BATCHES = (1, 8)
+ROUNDS = 9
+TORCH_THREADS = 2
+EAGER = ("transformers", "FP32")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model with random weights: only its shape counts."""
+
+    name: str
+    tower: CLIPVisionModel
+    cells: int
+
+
+def encoders_table() -> Table:
+    """Measure both models at both batches."""
+    torch.set_num_threads(TORCH_THREADS)
+    torch.manual_seed(0)
+    rows = [row for model in (_toy(), _vit_b_32()) for row in _rows(model)]
+    return Table(
+        "Encoding",
+        f"Random weights and pixels; medians of {ROUNDS} interleaved rounds. transformers is torch in eager mode with "
+        f"{TORCH_THREADS} threads; x is how many times quicker than it at the same model and batch.",
+        ("model", "batch", "engine", "precision", "ms per image", "x transformers"),
+        tuple(rows),
+    )
+
+
+def _toy() -> Model:
+    return Model("toy planet, 96 px", new_tower(TOY_FULL.tower), 300)
+
+
+def _vit_b_32() -> Model:
+    """The shape of openai/clip-vit-base-patch32 (Radford et al. 2021), with as many geocells as PIGEON."""
+    config = CLIPVisionConfig(
+        hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, image_size=224,
+        patch_size=32,
+    )  # fmt: skip
+    return Model("ViT-B/32, 224 px", CLIPVisionModel(config), 2000)
+
+
+def _rows(model: Model) -> Iterator[tuple[str | float, ...]]:
+    spec = PreprocessSpec(model.tower.config.image_size)
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        encoders = _encoders(model, spec, _pixels(rng, 16, spec), Path(folder))
+        for batch in BATCHES:
+            pixels = _pixels(rng, batch, spec)
+            found = compare({" ".join(key): _call(e, pixels) for key, e in encoders.items()}, " ".join(EAGER), ROUNDS)
+            for key in encoders:
+                yield _row(model.name, batch, key, found[" ".join(key)])
+
+
+def _row(name: str, batch: int, key: tuple[str, str], timing: Timing) -> tuple[str | float, ...]:
+    return name, batch, *key, timing.seconds * 1000 / batch, timing.ratio
+
+
+def _encoders(model: Model, spec: PreprocessSpec, seen: Pixels, folder: Path) -> dict[tuple[str, str], Encoder]:
+    """Return encoders by engine and precision; the INT8 graph is calibrated on the pixels ``seen``."""
+    weight = np.random.default_rng(0).normal(size=(model.cells, model.tower.config.hidden_size)).astype(np.float32)
+    heads: Heads = {"cells.weight": weight, "cells.bias": np.zeros(model.cells, np.float32)}
+    full = to_onnx(model.tower, spec, heads)
+    tensors = linear_inputs(full)
+    int8 = quantize(full, scales_of_maxima(absolute_maxima(full, tensors, np.array_split(seen, 4))))
+    graphs = {"FP32": folder / "encoder.onnx", "INT8": folder / "encoder.int8.onnx"}
+    onnx.save_model(full, str(graphs["FP32"]))
+    onnx.save_model(int8, str(graphs["INT8"]))
+    names = {Engine.OPENVINO: "OpenVINO", Engine.ONNXRUNTIME: "ONNX Runtime"}
+    ours: dict[tuple[str, str], Encoder] = {
+        (name, precision): open_graph(graph, engine)
+        for engine, name in names.items()
+        for precision, graph in graphs.items()
+    }
+    return {EAGER: TorchEncoder(model.tower, spec, heads), **ours}
+
+
+def _pixels(rng: np.random.Generator, count: int, spec: PreprocessSpec) -> Pixels:
+    return rng.integers(0, 256, (count, spec.size_px, spec.size_px, 3), dtype=np.uint8)
+
+
+def _call(encoder: Encoder, pixels: Pixels) -> Callable[[], object]:
+    return partial(encoder.encode, pixels)

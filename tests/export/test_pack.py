@@ -1,0 +1,170 @@
+"""Gathering a bundle from its parts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from pigeon_calibration import quantize
+from pigeon_edge.bundle import open_bundle, verify
+from pigeon_edge.encoders import Engine, Precision, open_encoder
+from pigeon_edge.errors import BundleError, InputError, PigeonError
+from pigeon_edge.gallery_files import Clusters, write_gallery
+from pigeon_edge.locator import open_locator
+from pigeon_edge.photograph import read_pixels
+from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.refine import RefinementSettings
+from pigeon_export.pack import Naming, Parts, pack
+from pigeon_export.to_onnx import to_onnx
+
+CELLS = 3
+NAMING = Naming("tiny", "A test.", {"weights": "MIT", "data": "CC0-1.0"})
+
+
+def unit_vectors(count, width):
+    vectors = np.random.default_rng(1).normal(size=(count, width)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def write_cells(folder, count):
+    folder.mkdir()
+    np.save(folder / "centroid_lat_lng.npy", np.column_stack([np.arange(count) * 10.0, np.arange(count) * 20.0 + 1]))
+    places = [{"country_code": "XA", "country": "Aland", "admin1": f"R{n}"} for n in range(count)]
+    (folder / "places.json").write_text(json.dumps(places))
+    (folder / "regions.json").write_text("[]")
+
+
+def write_gallery_of(folder, width, cells):
+    clusters = Clusters(np.arange(12) % cells, np.arange(cells + 1))
+    write_gallery(folder, unit_vectors(12, width), np.linspace(1, 40, 24).reshape(12, 2), clusters)
+
+
+@pytest.fixture
+def graphs(tmp_path, make_tower, make_heads):
+    """Return the paths of a full-precision graph and its quantized twin."""
+    model = to_onnx(make_tower(), PreprocessSpec(32), make_heads(cells=CELLS))
+    onnx.save_model(model, str(tmp_path / "full.onnx"))
+    scales = dict.fromkeys(quantize.linear_inputs(model), 0.05)
+    onnx.save_model(quantize.quantize(model, scales), str(tmp_path / "int8.onnx"))
+    return tmp_path / "full.onnx", tmp_path / "int8.onnx"
+
+
+@pytest.fixture
+def parts(tmp_path, graphs):
+    write_cells(tmp_path / "cells", CELLS)
+    write_gallery_of(tmp_path / "gallery", 48, CELLS)
+    (tmp_path / "probes").mkdir()
+    rng = np.random.default_rng(2)
+    for number in range(6):
+        Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(tmp_path / "probes" / f"{number}.png")
+    return Parts(graphs[1], tmp_path / "cells", tmp_path / "gallery", tmp_path / "probes", None, None, None, None)
+
+
+def test_parts_become_a_bundle_that_opens_verifies_and_locates(parts, tmp_path):
+    pack(parts, NAMING, RefinementSettings(top_k=2, max_move_km=20_000.0), tmp_path / "tiny.pigeon")
+    bundle = open_bundle(tmp_path / "tiny.pigeon")
+    verify(bundle)
+    told = bundle.description
+    assert (told.name, told.cells, told.clusters, told.photographs) == ("tiny", 3, 3, 12)
+    assert (told.embedding_width, told.opset, told.preprocess.size_px, told.refinement.top_k) == (48, 20, 32, 2)
+    locator = open_locator(bundle, Engine.ONNXRUNTIME)
+    (estimate,) = locator.locate(read_pixels(tmp_path / "probes" / "0.png", locator.preprocess)[None])
+    assert estimate.place.country == "Aland"
+    assert estimate.refinement.photograph in range(12)
+
+
+def test_bundle_holds_the_files_of_the_format_and_no_others(parts, tmp_path):
+    pack(parts, NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    assert sorted(open_bundle(tmp_path / "tiny.pigeon").files) == [
+        "MODEL_CARD.md", "cells/centroid_lat_lng.npy", "cells/places.json", "confidence.json", "encoder.int8.onnx",
+        "gallery/cell_offsets.npy", "gallery/index.faiss", "gallery/lat_lng.npy", "golden.safetensors",
+    ]  # fmt: skip
+
+
+def test_golden_file_holds_what_the_graph_makes_of_the_first_probes(parts, tmp_path):
+    pack(parts, NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    bundle = open_bundle(tmp_path / "tiny.pigeon")
+    golden = load_file(bundle.file("golden.safetensors"))
+    expected = [read_pixels(tmp_path / "probes" / f"{n}.png", PreprocessSpec(32)) for n in range(4)]
+    np.testing.assert_array_equal(golden["pixels"], expected)
+    found = open_encoder(bundle, Engine.ONNXRUNTIME).encode(golden["pixels"])
+    np.testing.assert_allclose(found.embedding, golden["image_embedding"], atol=1e-5)
+    np.testing.assert_allclose(found.cell_logits, golden["cell_logits"], atol=1e-4)
+
+
+def test_full_precision_twin_is_shipped_where_it_is_given(parts, graphs, tmp_path):
+    pack(replace(parts, full_precision=graphs[0]), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    bundle = open_bundle(tmp_path / "tiny.pigeon")
+    pixels = np.zeros((1, 32, 32, 3), np.uint8)
+    assert open_encoder(bundle, Engine.ONNXRUNTIME, Precision.FP32).encode(pixels).cell_logits.shape == (1, 3)
+
+
+def test_confidence_that_was_fitted_is_taken_over(parts, tmp_path):
+    settings = {"temperature": 1.5, "coverage": 0.8, "radius_scale": 2.0, "fitted_on": 99}
+    (tmp_path / "c.json").write_text(json.dumps(settings))
+    pack(replace(parts, confidence=tmp_path / "c.json"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    assert vars(open_locator(open_bundle(tmp_path / "tiny.pigeon"), Engine.ONNXRUNTIME).confidence) == settings
+    assert "so that 80% of truths" in (tmp_path / "tiny.pigeon" / "MODEL_CARD.md").read_text()
+
+
+def test_misspelt_confidence_is_refused(parts, tmp_path):
+    (tmp_path / "c.json").write_text('{"temprature": 1.0}')
+    with pytest.raises(BundleError, match="expected confidence settings"):
+        pack(replace(parts, confidence=tmp_path / "c.json"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+
+
+@pytest.mark.parametrize("part", ["encoder", "cells", "gallery", "probes", "full_precision", "evaluation"])
+def test_missing_part_is_named_and_no_bundle_is_left(parts, tmp_path, part):
+    with pytest.raises(InputError, match="nowhere"):
+        pack(replace(parts, **{part: tmp_path / "nowhere"}), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    assert not list(tmp_path.glob("*.pigeon"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_file_that_is_no_graph_is_refused(parts, tmp_path):
+    (tmp_path / "x.onnx").write_bytes(b"no graph at all")
+    with pytest.raises(InputError, match=r"x\.onnx: expected an ONNX graph, "):
+        pack(replace(parts, encoder=tmp_path / "x.onnx"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+
+
+def test_graph_that_breaks_a_rule_of_the_engines_is_refused(parts, tmp_path):
+    model = onnx.load(str(parts.encoder))
+    model.opset_import[0].version = 21
+    onnx.save_model(model, str(tmp_path / "new.onnx"))
+    with pytest.raises(InputError, match=r"new\.onnx: breaks a rule of the engines: .*; export and calibrate it again"):
+        pack(replace(parts, encoder=tmp_path / "new.onnx"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+
+
+@pytest.mark.parametrize(
+    ("width", "cells", "words"),
+    [
+        (40, 3, r"embeddings of 40 as in the gallery and 3 geocells, found 48 and 3; make cells, graph and gallery"),
+        (48, 4, r"embeddings of 48 as in the gallery and 4 geocells, found 48 and 3; make cells, graph and gallery"),
+    ],
+)
+def test_parts_of_different_models_are_refused(parts, tmp_path, width, cells, words):
+    write_cells(tmp_path / "other_cells", cells)
+    write_gallery_of(tmp_path / "other_gallery", width, cells)
+    other = replace(parts, cells=tmp_path / "other_cells", gallery=tmp_path / "other_gallery")
+    with pytest.raises(InputError, match=words):
+        pack(other, NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+
+
+def test_gallery_of_other_cells_is_refused(parts, tmp_path):
+    write_gallery_of(tmp_path / "other_gallery", 48, 4)
+    with pytest.raises(PigeonError, match="gallery of"):
+        pack(replace(parts, gallery=tmp_path / "other_gallery"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+
+
+def test_old_bundle_stays_where_a_new_one_fails(parts, tmp_path):
+    pack(parts, NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    before = open_bundle(tmp_path / "tiny.pigeon").digest
+    with pytest.raises(InputError):
+        pack(replace(parts, cells=tmp_path / "nowhere"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    assert open_bundle(tmp_path / "tiny.pigeon").digest == before

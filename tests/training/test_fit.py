@@ -1,0 +1,108 @@
+"""Training on a few coloured pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_export.to_onnx import load_tower, read_heads, read_spec
+from pigeon_training.fit import Examples, errors_km, fit, save_model
+from pigeon_training.fit_manifest import fit_manifest
+from pigeon_training.model import GeocellModel, new_tower, normalise
+from pigeon_training.presets import FitPreset, TowerPreset
+
+SPEC = PreprocessSpec(16)
+CENTROIDS = np.array([[10.0, 10.0], [45.0, -100.0], [-30.0, 150.0]])
+PRESET = FitPreset(
+    TowerPreset(image_size_px=16, patch_px=8, width=24, layers=1, heads=2, mlp_width=32),
+    tau_km=500.0, epochs=8, batch=12, learning_rate=1e-2, weight_decay=0.01, warmup=0.1,
+)  # fmt: skip
+
+
+def coloured(count, seed):
+    """Return noisy pictures: red in cell 0, green in cell 1, blue in cell 2."""
+    rng = np.random.default_rng(seed)
+    cell = np.arange(count) % 3
+    pixels = rng.integers(0, 100, (count, 16, 16, 3))
+    pixels[np.arange(count), :, :, cell] += 120
+    return Examples(pixels.astype(np.uint8), CENTROIDS[cell] + rng.uniform(-1, 1, (count, 2)), cell)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    lines = []
+    model = fit(coloured(36, 1), coloured(9, 2), CENTROIDS, PRESET, lines.append)
+    return model, lines
+
+
+def test_colours_are_learnt(fitted):
+    model, _ = fitted
+    assert np.median(errors_km(model, coloured(60, 3), CENTROIDS)) < 200
+    assert errors_km(model, coloured(60, 3), CENTROIDS).max() < 200
+
+
+def test_untrained_model_knows_nothing_of_them():
+    torch.manual_seed(1)
+    model = GeocellModel(new_tower(PRESET.tower), 3)
+    assert (errors_km(model, coloured(60, 3), CENTROIDS) >= 200).mean() > 0.4
+
+
+def test_each_epoch_is_told(fitted):
+    _, lines = fitted
+    assert len(lines) == 8
+    assert lines[-1].startswith("epoch 8/8: loss ")
+    assert lines[-1].endswith(" km by centroid")
+
+
+def test_same_seed_gives_the_same_weights(fitted):
+    again = fit(coloured(36, 1), coloured(9, 2), CENTROIDS, PRESET, lambda _: None)
+    expected = fitted[0].state_dict()
+    assert all(torch.equal(weight, expected[name]) for name, weight in again.state_dict().items())
+
+
+def test_fewer_photographs_than_a_batch_are_trained_on_all_the_same():
+    preset = FitPreset(**{**vars(PRESET), "epochs": 12, "batch": 128})
+    model = fit(coloured(9, 1), coloured(9, 1), CENTROIDS, preset, lambda _: None)
+    assert errors_km(model, coloured(9, 1), CENTROIDS).max() < 200
+
+
+def test_warmup_of_exactly_one_step_is_no_division_by_zero():
+    preset = FitPreset(**{**vars(PRESET), "epochs": 10, "batch": 9})  # 10 steps, a tenth of which is one
+    assert fit(coloured(9, 1), coloured(3, 2), CENTROIDS, preset, lambda _: None).cells.out_features == 3
+
+
+def test_saved_model_loads_for_export_with_its_heads(fitted, tmp_path):
+    model, _ = fitted
+    save_model(tmp_path / "model", model, SPEC)
+    tower, heads = load_tower(str(tmp_path / "model")), read_heads(tmp_path / "model")
+    assert read_spec(str(tmp_path / "model"), tower) == SPEC
+    np.testing.assert_array_equal(heads["cells.weight"], model.cells.weight.detach().numpy())
+    pixel_values = normalise(torch.from_numpy(coloured(3, 4).pixels), SPEC.mean, SPEC.std)
+    with torch.inference_mode():
+        embedding = tower(pixel_values=pixel_values).last_hidden_state.mean(dim=1)
+        logits = embedding @ torch.from_numpy(heads["cells.weight"]).T + torch.from_numpy(heads["cells.bias"])
+        torch.testing.assert_close(logits, model(pixel_values)[1])
+
+
+def test_normalised_pixels_are_those_of_the_formula():
+    pixels = np.random.default_rng(6).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
+    expected = ((pixels / 255.0 - np.array(SPEC.mean)) / np.array(SPEC.std)).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(normalise(torch.from_numpy(pixels), SPEC.mean, SPEC.std), expected, atol=1e-5)
+
+
+def test_manifest_becomes_a_model_folder(tmp_path, album, rows_of):
+    from pigeon_training.cells.semantic import semantic_cells
+    from pigeon_training.cells.store import write_cells
+
+    rows = [r for n in range(3) for r in rows_of(f"R{n}", 20, 10.0 * n, 20.0 * n + 5)]
+    rows = [type(r)(**{**vars(r), "path": r.path.with_suffix(".png")}) for r in rows]
+    manifest = album(rows)
+    write_cells(tmp_path / "cells", semantic_cells(rows, 5))
+    preset = FitPreset(**{**vars(PRESET), "epochs": 1})
+    lines = []
+    fit_manifest(manifest, tmp_path / "cells", tmp_path / "model", preset, lines.append)
+    trained, validated = (sum(r.split.value == name for r in rows) for name in ("train", "validation"))
+    assert lines[0] == f"pigeon-edge: {trained} photographs to train on, {validated} to validate on"
+    assert read_heads(tmp_path / "model")["cells.weight"].shape == (3, 24)
