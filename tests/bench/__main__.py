@@ -9,13 +9,10 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench.decoding_table import decoding_table
-from tests.bench.encoders_table import encoders_table
-from tests.bench.refinement_table import refinement_table
+from tests.bench.table import Table
 
 from pigeon_edge.files import write_json
 
-TABLES = (encoders_table, refinement_table, decoding_table)
 LIBRARIES = ("numpy", "pillow", "faiss-cpu", "onnxruntime", "openvino", "torch", "transformers")
 
 

@@ -185,7 +185,7 @@ def _exif(angles):
 
 
 def _gps_of(tmp_path, *angles, suffix="jpg"):
-    Image.new("RGB", (20, 20), ORANGE).save(tmp_path / f"gps.{suffix}", exif=_exif(angles))
+    Image.new("RGB", (20, 20), ORANGE).save(tmp_path / f"gps.{suffix}", exif=_exif(angles).tobytes())
     return read_gps(tmp_path / f"gps.{suffix}")
 
 

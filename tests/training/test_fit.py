@@ -21,6 +21,15 @@ PRESET = FitPreset(
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Keep torch to one thread: for models this small, waiting for a second one costs more than it does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def coloured(count, seed):
     """Return noisy pictures: red in cell 0, green in cell 1, blue in cell 2."""
     rng = np.random.default_rng(seed)

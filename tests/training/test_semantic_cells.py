@@ -64,6 +64,11 @@ def test_order_of_rows_does_not_matter(rows_of):
     assert haversine_km(*centroids).max() < 1e-6
 
 
+def test_order_of_rows_does_not_decide_between_neighbours_equally_near(rows_of):
+    rows = rows_of("East", 5, 0, 10) + rows_of("Mid", 1, 0, 0) + rows_of("West", 5, 0, -10)
+    assert regions(semantic_cells(rows[::-1], 5)) == regions(semantic_cells(rows, 5))
+
+
 def test_centroid_of_a_region_is_the_spherical_mean_of_its_photographs(rows_of):
     rows = rows_of("Wide", 30, 60, 10, spread_deg=8.0)
     (cell,) = semantic_cells(rows, 1)
