@@ -1,4 +1,4 @@
-"""Photographs in files: any image that Pillow reads, upright, in 8-bit RGB; and the place its EXIF names."""
+"""Photographs in files: any image that Pillow reads, upright, in 8-bit sRGB; and the place its EXIF names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
+from pigeon_edge.colour import to_srgb
 from pigeon_edge.errors import InputError, MissingToolError
 from pigeon_edge.estimate import LatLng
 from pigeon_edge.preprocess import Pixels, PreprocessSpec, to_pixels
@@ -20,27 +20,10 @@ from pigeon_edge.preprocess import Pixels, PreprocessSpec, to_pixels
 DEFAULT_MAX_PIXELS = 250_000_000
 """Beyond any single-shot camera of today, and 750 MB once decoded."""
 
-SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".bmp",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".jp2",
-        ".ppm",
-        ".pgm",
-        ".tga",
-    ]
-)
+SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".heic", ".heif", ".avif",
+    ".jp2", ".ppm", ".pgm", ".tga",
+))  # fmt: skip
 """Names under which a folder's photographs are looked for."""
 
 _HEIF_SUFFIXES = frozenset({".heic", ".heif"})
@@ -67,13 +50,13 @@ def read_pixels(path: Path | str, spec: PreprocessSpec, max_pixels: int = DEFAUL
     """
     with _opened(Path(path), max_pixels) as image:
         image.draft(None, (2 * spec.size_px, 2 * spec.size_px))
-        return to_pixels(_upright(_to_rgb(image), _orientation(image)), spec)
+        return to_pixels(_upright(to_srgb(image), _orientation(image)), spec)
 
 
 def read_rgb(path: Path | str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
     """Return an image file upright, in RGB, at its full size. Raises InputError where it cannot be decoded."""
     with _opened(Path(path), max_pixels) as image:
-        return _upright(_to_rgb(image), _orientation(image))
+        return _upright(to_srgb(image), _orientation(image))
 
 
 def read_gps(path: Path | str, max_pixels: int = DEFAULT_MAX_PIXELS) -> LatLng | None:
@@ -123,26 +106,6 @@ def _register_heif() -> None:
     except ImportError as error:
         raise MissingToolError("HEIC photographs need pillow-heif: pip install 'pigeon-edge[heic]'") from error
     pillow_heif.register_heif_opener()
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return 8-bit RGB: 16-bit and float images scaled over their full range, transparency laid over white."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _scaled_to_8_bit(image).convert("RGB")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    if image.mode == "LAB":
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        converted = ImageCms.applyTransform(image, ImageCms.buildTransform(lab, srgb, "LAB", "RGB"))
-        return converted if converted is not None else image.convert("RGB")
-    return image.convert("RGB")
-
-
-def _scaled_to_8_bit(image: Image.Image) -> Image.Image:
-    values = np.nan_to_num(np.asarray(image, np.float64))  # (H, W)
-    full_range = 1.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 65535.0
-    return Image.fromarray(np.clip(np.rint(values * (255.0 / full_range)), 0, 255).astype(np.uint8))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -76,7 +76,7 @@ def _archive(folder, count):
         country = list(COLOURS)[number % 3]
         path = write_colour(folder / f"{number:03}-{country}.png", COLOURS[country])
         if number % 7 == 3:
-            path.write_bytes(path.read_bytes()[:40])
+            path.write_bytes(path.read_bytes()[:80])
         paths.append(path)
     return paths
 

@@ -10,7 +10,7 @@ from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.to_onnx import load_tower, read_heads, read_spec
 from pigeon_training.fit import Examples, errors_km, fit, save_model
 from pigeon_training.fit_manifest import fit_manifest
-from pigeon_training.model import GeocellModel, new_tower, normalise
+from pigeon_training.model import GeocellModel, new_tower, normalise, planes
 from pigeon_training.presets import FitPreset, TowerPreset
 
 SPEC = PreprocessSpec(16)
@@ -18,6 +18,7 @@ CENTROIDS = np.array([[10.0, 10.0], [45.0, -100.0], [-30.0, 150.0]])
 PRESET = FitPreset(
     TowerPreset(image_size_px=16, patch_px=8, width=24, layers=1, heads=2, mlp_width=32),
     tau_km=500.0, epochs=8, batch=12, learning_rate=1e-2, weight_decay=0.01, warmup=0.1,
+    colour_strength=0.05, consistency_weight=1.0,
 )  # fmt: skip
 
 
@@ -88,7 +89,7 @@ def test_saved_model_loads_for_export_with_its_heads(fitted, tmp_path):
     tower, heads = load_tower(str(tmp_path / "model")), read_heads(tmp_path / "model")
     assert read_spec(str(tmp_path / "model"), tower) == SPEC
     np.testing.assert_array_equal(heads["cells.weight"], model.cells.weight.detach().numpy())
-    pixel_values = normalise(torch.from_numpy(coloured(3, 4).pixels), SPEC.mean, SPEC.std)
+    pixel_values = normalise(planes(torch.from_numpy(coloured(3, 4).pixels)), SPEC)
     with torch.inference_mode():
         embedding = tower(pixel_values=pixel_values).last_hidden_state.mean(dim=1)
         logits = embedding @ torch.from_numpy(heads["cells.weight"]).T + torch.from_numpy(heads["cells.bias"])
@@ -98,7 +99,7 @@ def test_saved_model_loads_for_export_with_its_heads(fitted, tmp_path):
 def test_normalised_pixels_are_those_of_the_formula():
     pixels = np.random.default_rng(6).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
     expected = ((pixels / 255.0 - np.array(SPEC.mean)) / np.array(SPEC.std)).transpose(0, 3, 1, 2)
-    np.testing.assert_allclose(normalise(torch.from_numpy(pixels), SPEC.mean, SPEC.std), expected, atol=1e-5)
+    np.testing.assert_allclose(normalise(planes(torch.from_numpy(pixels)), SPEC), expected, atol=1e-5)
 
 
 def test_manifest_becomes_a_model_folder(tmp_path, album, rows_of):

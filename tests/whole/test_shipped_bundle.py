@@ -54,7 +54,8 @@ def test_24_samples_ship_with_the_place_where_each_was_taken(samples):
 def test_card_says_how_it_was_made_and_what_it_reaches():
     card = (TOY_PLANET / "MODEL_CARD.md").read_text(encoding="utf-8")
     for words in (
-        "A procedural planet: invented countries", "it knows no real place", "weights: Apache-2.0; data: Apache-2.0",
+        "A procedural planet: invented countries", "it knows no real place", "train planet --size full --seed 7",
+        "weights: Apache-2.0; data: Apache-2.0",
         "measured by `pigeon-edge train evaluate`", "by `pigeon-edge calibrate int8`", "fitted on",
     ):  # fmt: skip
         assert words in card

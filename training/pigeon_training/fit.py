@@ -16,8 +16,9 @@ from torch import nn
 from pigeon_edge.files import replacing
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
-from pigeon_training.losses import haversine_targets, smoothed_cross_entropy
-from pigeon_training.model import GeocellModel, new_tower, normalise
+from pigeon_training.augment import another_camera
+from pigeon_training.losses import haversine_targets, inconsistency, smoothed_cross_entropy
+from pigeon_training.model import GeocellModel, new_tower, normalise, planes
 from pigeon_training.presets import FitPreset
 
 Say = Callable[[str], None]
@@ -97,12 +98,11 @@ def _epoch(
     model.train()
     order = np.random.default_rng((preset.seed, epoch)).permutation(len(training.cell))
     batches = [order[start : start + preset.batch] for start in range(0, len(order) - preset.batch + 1, preset.batch)]
+    cameras = torch.Generator().manual_seed(preset.seed + epoch)
     losses = []
     for rows in batches:
         targets = haversine_targets(training.lat_lng[rows], training.cell[rows], centroid_lat_lng, preset.tau_km)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = _logits(model, training.pixels[rows])
-        loss = smoothed_cross_entropy(logits, torch.from_numpy(targets))
+        loss = _loss(model, planes(torch.from_numpy(training.pixels[rows])), torch.from_numpy(targets), preset, cameras)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -112,7 +112,17 @@ def _epoch(
     return float(np.mean(losses))
 
 
+def _loss(
+    model: GeocellModel, images: torch.Tensor, targets: torch.Tensor, preset: FitPreset, cameras: torch.Generator
+) -> torch.Tensor:
+    """Return the loss of images (N, 3, S, S) in 0..1, each seen by two cameras, against targets (N, C)."""
+    seen = another_camera(images.repeat(2, 1, 1, 1), preset.colour_strength, cameras)  # (2 N, 3, S, S)
+    with torch.autocast("cpu", torch.bfloat16):
+        embedding, cell_logits = model(normalise(seen, PreprocessSpec(preset.tower.image_size_px)))
+    apart = inconsistency(*embedding.chunk(2))
+    return smoothed_cross_entropy(cell_logits, targets.repeat(2, 1)) + preset.consistency_weight * apart
+
+
 def _logits(model: GeocellModel, pixels: Pixels) -> torch.Tensor:
-    spec = PreprocessSpec(pixels.shape[1])
-    _, cell_logits = model(normalise(torch.from_numpy(pixels), spec.mean, spec.std))
+    _, cell_logits = model(normalise(planes(torch.from_numpy(pixels)), PreprocessSpec(pixels.shape[1])))
     return torch.as_tensor(cell_logits)

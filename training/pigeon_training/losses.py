@@ -26,6 +26,11 @@ def haversine_targets(
     return np.asarray(closeness / closeness.sum(axis=1, keepdims=True), np.float32)
 
 
+def inconsistency(embedding: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return the mean of one minus the cosine between embeddings (N, D) of two versions of the same photographs."""
+    return (1 - torch.nn.functional.cosine_similarity(embedding.float(), other.float())).mean()
+
+
 def smoothed_cross_entropy(cell_logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return the mean cross-entropy of logits (N, C) against soft targets (N, C)."""
     return torch.nn.functional.cross_entropy(cell_logits.float(), targets)

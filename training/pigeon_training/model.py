@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.presets import TowerPreset
 
 
@@ -42,7 +43,12 @@ def new_tower(preset: TowerPreset) -> CLIPVisionModel:
     return CLIPVisionModel(config)
 
 
-def normalise(pixels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """Return (N, 3, S, S) float32 of pixels (N, S, S, 3) uint8."""
-    scaled = pixels.permute(0, 3, 1, 2).float() / 255.0  # (N, 3, S, S)
-    return (scaled - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+def planes(pixels: torch.Tensor) -> torch.Tensor:
+    """Return images (N, 3, S, S) float32 in 0..1 of pixels (N, S, S, 3) uint8."""
+    return pixels.permute(0, 3, 1, 2).float() / 255.0  # (N, 3, S, S)
+
+
+def normalise(images: torch.Tensor, spec: PreprocessSpec) -> torch.Tensor:
+    """Return images (N, 3, S, S) in 0..1 on the scale that the tower takes."""
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
+    return (images - mean) / std

@@ -22,7 +22,9 @@ class FitPreset:
     """How a tower and a geocell head are trained together.
 
     ``tau_km`` is the smoothing length of the haversine targets (65 and 75 km for PIGEOTTO's and PIGEON's 2,000 cells,
-    Haas et al. 2024; longer here in proportion to the larger cells).
+    Haas et al. 2024; longer here in proportion to the larger cells). Of each of ``batch`` photographs two versions in
+    other cameras' colours are seen (``augment.another_camera`` of ``colour_strength``), whose embeddings are drawn
+    together by ``consistency_weight`` times one minus their cosine.
     """
 
     tower: TowerPreset
@@ -32,6 +34,8 @@ class FitPreset:
     learning_rate: float
     weight_decay: float
     warmup: float
+    colour_strength: float
+    consistency_weight: float
     seed: int = 330
 
 
@@ -50,21 +54,25 @@ class PlanetPreset:
 TOY_QUICK = FitPreset(
     tower=TowerPreset(image_size_px=96, patch_px=16, width=96, layers=3, heads=3, mlp_width=192),
     tau_km=250.0,
-    epochs=6,
-    batch=64,
+    epochs=4,
+    batch=32,
     learning_rate=2e-3,
     weight_decay=0.02,
     warmup=0.1,
+    colour_strength=0.1,
+    consistency_weight=3.0,
 )
 
 TOY_FULL = FitPreset(
     tower=TowerPreset(image_size_px=96, patch_px=12, width=192, layers=4, heads=3, mlp_width=576),
     tau_km=150.0,
-    epochs=8,
-    batch=128,
+    epochs=5,
+    batch=64,
     learning_rate=1e-3,
     weight_decay=0.05,
     warmup=0.05,
+    colour_strength=0.1,
+    consistency_weight=3.0,
 )
 
 FIT_PRESETS = {"toy-quick": TOY_QUICK, "toy-full": TOY_FULL}

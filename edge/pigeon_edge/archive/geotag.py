@@ -32,9 +32,11 @@ class Photograph:
 
 def geotag(paths: Sequence[Path], locator: Locator, max_pixels: int) -> Iterator[Event]:
     """Yield one event for each path, in order. A file that cannot be read becomes an event with its error."""
+    if not paths:
+        return
     batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
     with _threads() as pool:
-        futures = _submit(pool, batches[0], locator.preprocess, max_pixels) if batches else []
+        futures = _submit(pool, batches[0], locator.preprocess, max_pixels)
         for batch, following in zip(batches, [*batches[1:], ()], strict=True):
             ready, futures = futures, _submit(pool, following, locator.preprocess, max_pixels)
             yield from _locate(batch, [_outcome(future) for future in ready], locator)

@@ -62,8 +62,12 @@ def events_file(path: Path, kind: Format) -> Iterator[Write]:
 
 def json_line(event: Event) -> str:
     """Return an event on one line. Names that are no UTF-8 survive as escapes of their bytes."""
-    text = json.dumps(event, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+    return printable(json.dumps(event, ensure_ascii=False, allow_nan=False)) + "\n"
+
+
+def printable(text: str) -> str:
+    """Return text in which the bytes of a name that is no UTF-8 are escapes, so that any stream takes it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @contextmanager

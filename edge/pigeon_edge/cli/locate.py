@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pigeon_edge.archive.geotag import geotag
-from pigeon_edge.archive.outputs import json_line
+from pigeon_edge.archive.outputs import json_line, printable
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.archive.summary import Summary
 from pigeon_edge.cli.console import say
@@ -47,7 +47,7 @@ def locate(
     for event in geotag(paths, locator, allow_pixels(max_pixels)):
         summary.add(event)
         events.append(_with_candidates(event, top_k))
-    typer.echo("".join(map(json_line, events)) if json else _table(_rows(events)), nl=False)
+    typer.echo("".join(map(json_line, events)) if json else printable(_table(_rows(events))), nl=False)
     if summary.errors:
         for line in summary.errors:
             say(f"pigeon-edge: {line}")

@@ -48,7 +48,7 @@ app.command("run", epilog=run.EXAMPLES)(run.run)
 app.add_typer(bundle.app, name="bundle")
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:

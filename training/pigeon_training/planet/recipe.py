@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pigeon_edge.files import write_json
 from pigeon_training.presets import PLANET_PRESETS
 
 SAMPLES = 24
+NO_LIMIT_KM = 20100
+"""More than half a great circle: the planet's cells are large, so retrieval has no limit, as in PIGEOTTO."""
 ABOUT = (
     "A procedural planet: invented countries, drawn street scenes. It proves the path from photographs to an answer; "
     "it knows no real place, and its numbers say nothing about the real world. Made by "
@@ -50,7 +53,19 @@ def stages(out: Path, size: str, seed: int) -> Iterator[Stage]:
     graph, quantized, report = out / "encoder.onnx", out / "encoder.int8.onnx", out / "calibration.json"
     gallery, samples, draft = out / "gallery", out / "samples", out / "draft.pigeon"
     confidence, evaluation, bundle = out / "confidence.json", out / "evaluation.json", out / "toy-planet.pigeon"
-    pack = ("export", "pack", "--encoder", quantized, "--cells", cells, "--gallery", gallery, "--probes", samples)
+    pack: tuple[object, ...] = (
+        "export",
+        "pack",
+        "--encoder",
+        quantized,
+        "--cells",
+        cells,
+        "--gallery",
+        gallery,
+        "--probes",
+        samples,
+    )
+    pack += ("--max-move-km", NO_LIMIT_KM)
 
     yield _stage(manifest.parent, "train", "render", "--places", preset.places, "--seed", seed)
     yield _stage(cells, "train", "cells", "--manifest", manifest, "--min-size", preset.min_cell_size)
@@ -83,7 +98,10 @@ def _stage(output: Path, *arguments: object) -> Stage:
 
 def _run(stage: Stage) -> None:
     say(f"\n$ pigeon-edge {shlex.join(stage.arguments)}")
-    code = subprocess.run([sys.executable, "-m", "pigeon_edge", *stage.arguments], check=False).returncode
+    # Threads that spin while they wait slow a shared machine down by far more than they gain on an idle one.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    command = [sys.executable, "-m", "pigeon_edge", *stage.arguments]
+    code = subprocess.run(command, env=environment, check=False).returncode
     if code:
         raise PigeonError(f"the stage above ended with exit code {code}; mend it and run the same command again")
 
