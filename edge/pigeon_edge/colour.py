@@ -10,6 +10,9 @@ from PIL import Image, ImageCms
 _SPACE_OF_MODE = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
 """The colour space (ICC.1:2022, table 19) that a profile must describe to apply to an image of each mode."""
 
+_FLOAT_RANGES = (1.0, 255.0, 65535.0)
+"""White in a float image is whichever of these holds its brightest pixel; in an integer image of 16 bits, the last."""
+
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """Return an image of any mode as 8-bit RGB.
@@ -54,5 +57,6 @@ def _transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image
 
 def _scaled_to_8_bit(image: Image.Image) -> Image.Image:
     values = np.nan_to_num(np.asarray(image, np.float64))  # (H, W)
-    full_range = 1.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 65535.0
+    ranges = _FLOAT_RANGES if image.mode == "F" else _FLOAT_RANGES[-1:]
+    full_range = next((limit for limit in ranges if values.max(initial=0.0) <= limit), ranges[-1])
     return Image.fromarray(np.clip(np.rint(values * (255.0 / full_range)), 0, 255).astype(np.uint8))

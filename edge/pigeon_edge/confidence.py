@@ -32,6 +32,11 @@ class ConfidenceSettings:
     radius_scale: float
     fitted_on: int
 
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that cannot be meant."""
+        if not (self.temperature > 0 and 0 < self.coverage < 1 and self.radius_scale > 0):
+            raise UsageError(f"confidence needs temperature > 0, 0 < coverage < 1 and radius_scale > 0, found {self}")
+
 
 UNFITTED = ConfidenceSettings(temperature=1.0, coverage=0.9, radius_scale=1.0, fitted_on=0)
 """What a bundle has before calibration: the posterior taken at its word."""

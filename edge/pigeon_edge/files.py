@@ -32,10 +32,15 @@ def replacing(target: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def to_json(document: Any) -> str:
+    """Return a JSON document as text: indented, with a final newline."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
 def write_json(target: Path, document: Any) -> None:
-    """Write a JSON document, indented, by rename."""
+    """Write a JSON document by rename."""
     with replacing(target) as scratch:
-        scratch.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        scratch.write_text(to_json(document), encoding="utf-8")
 
 
 def sha256_of(path: Path) -> str:

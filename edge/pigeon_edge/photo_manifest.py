@@ -64,7 +64,7 @@ def lat_lng_of_rows(rows: Sequence[PhotoRow]) -> npt.NDArray[np.float64]:
 def read_manifest(path: Path) -> list[PhotoRow]:
     """Read a manifest. Raises InputError, naming the line, where a row cannot be meant."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             return [_row(path, number, record) for number, record in enumerate(csv.DictReader(file), start=2)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: expected a manifest (CSV with path, lat, lng), {error}") from error

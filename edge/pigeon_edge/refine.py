@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
 
 Doubles = npt.NDArray[np.float64]
@@ -46,6 +47,11 @@ class RefinementSettings:
     top_k: int = 5
     temperature: float = 0.1
     max_move_km: float = 1000.0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that cannot be meant."""
+        if not (self.top_k >= 1 and self.temperature > 0 and self.max_move_km >= 0):
+            raise UsageError(f"refinement needs top_k >= 1, temperature > 0 and max_move_km >= 0, found {self}")
 
 
 @dataclass(frozen=True)

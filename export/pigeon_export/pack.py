@@ -20,7 +20,7 @@ from pigeon_edge.bundle import Description, open_bundle, seal, verify
 from pigeon_edge.confidence import UNFITTED, read_confidence
 from pigeon_edge.encoders import Encoding, Engine, open_graph
 from pigeon_edge.errors import InputError
-from pigeon_edge.files import replacing
+from pigeon_edge.files import replacing, to_json
 from pigeon_edge.gallery import open_gallery
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import PreprocessSpec
@@ -97,7 +97,7 @@ def _copy(parts: Parts, folder: Path) -> None:
     if parts.confidence:
         _copy_file(parts.confidence, folder / "confidence.json")
     else:
-        (folder / "confidence.json").write_text(json.dumps(vars(UNFITTED), indent=1) + "\n", encoding="utf-8")
+        (folder / "confidence.json").write_text(to_json(vars(UNFITTED)), encoding="utf-8")
 
 
 def _copy_file(source: Path, target: Path) -> None:
@@ -124,19 +124,27 @@ def _write_golden(folder: Path, probes: Path, spec: PreprocessSpec) -> Encoding:
 def _describe(
     folder: Path, encoder: onnx.ModelProto, spec: PreprocessSpec, naming: Naming, refinement: RefinementSettings
 ) -> Description:
-    index: Any = faiss.read_index(str(folder / "gallery" / "index.faiss"), faiss.IO_FLAG_MMAP_IFC)
+    index, centroids = _open_tables(folder)
     return Description(
         name=naming.name,
         created=datetime.now(timezone.utc).replace(microsecond=0).isoformat(),
         preprocess=spec,
         embedding_width=index.d,
         opset=max(entry.version for entry in encoder.opset_import if not entry.domain),
-        cells=len(np.load(folder / "cells" / "centroid_lat_lng.npy", allow_pickle=False)),
+        cells=len(centroids),
         clusters=index.nlist,
         photographs=index.ntotal,
         refinement=refinement,
         licences=naming.licences,
     )
+
+
+def _open_tables(folder: Path) -> tuple[Any, Any]:
+    try:
+        index = faiss.read_index(str(folder / "gallery" / "index.faiss"), faiss.IO_FLAG_MMAP_IFC)
+        return index, np.load(folder / "cells" / "centroid_lat_lng.npy", allow_pickle=False)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"expected geocells and a gallery, {str(error).splitlines()[0]}; make them again") from error
 
 
 def _check_fit(encoding: Encoding, description: Description) -> None:

@@ -59,3 +59,9 @@ def test_srgb_and_broken_profiles_change_nothing(profile):
 def test_profile_of_another_colour_space_is_ignored(mode, swapped_profile):
     plain = Image.new(mode, (4, 4))
     assert rgb_of(with_profile(mode, plain.getpixel((0, 0)), swapped_profile)) == rgb_of(plain)
+
+
+@pytest.mark.parametrize(("brightest", "expected"), [(1.0, 128), (1.2, 1), (255.0, 128), (300.0, 1), (65535.0, 128)])
+def test_white_of_a_float_image_is_the_range_that_holds_its_brightest_pixel(brightest, expected):
+    values = np.array([[0.5, 1.0]], np.float32) * brightest
+    assert np.asarray(to_srgb(Image.fromarray(values)))[0, 0].tolist() == [expected] * 3

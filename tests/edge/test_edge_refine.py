@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pigeon_edge.errors import UsageError
 from pigeon_edge.gallery import Gallery
 from pigeon_edge.gallery_files import Clusters, build_index
 from pigeon_edge.geodesy import haversine_km
@@ -139,3 +140,9 @@ def test_probabilities_sum_to_1_even_where_they_vanish(pairs, temperature):
 def test_a_near_prototype_of_an_impossible_cell_does_not_silence_the_others():
     found = reweigh(np.array([1.0, 0.0]), np.array([1.0, 0.0], np.float32), 0.001)
     np.testing.assert_array_equal(found, [1, 0])
+
+
+@pytest.mark.parametrize("wrong", [{"top_k": 0}, {"temperature": 0.0}, {"max_move_km": -1.0}])
+def test_settings_that_cannot_be_meant_are_refused(wrong):
+    with pytest.raises(UsageError, match="refinement needs top_k >= 1"):
+        RefinementSettings(**wrong)

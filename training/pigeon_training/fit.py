@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from pigeon_edge.files import replacing
+from pigeon_edge.files import replacing, to_json
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 from pigeon_training.augment import another_camera
@@ -80,7 +79,7 @@ def save_model(folder: Path, model: GeocellModel, spec: PreprocessSpec) -> None:
     }
     with replacing(folder) as scratch:
         model.tower.save_pretrained(scratch)
-        (scratch / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n", encoding="utf-8")
+        (scratch / "preprocessor_config.json").write_text(to_json(processor), encoding="utf-8")
         head = {"cells.weight": model.cells.weight.detach(), "cells.bias": model.cells.bias.detach()}
         save_file(head, scratch / "heads.safetensors")
 

@@ -52,7 +52,7 @@ app.add_typer(bundle.app, name="bundle")
 def root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
-    """Where was this photograph taken? Answered on the device, offline, with an honest radius."""
+    """Print the version where it is asked for; else the command that follows runs."""
     if version:
         typer.echo(__version__)
         raise typer.Exit

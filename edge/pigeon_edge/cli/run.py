@@ -13,10 +13,11 @@ from pigeon_edge.archive.outputs import Format, Write, events_file
 from pigeon_edge.archive.summary import Summary
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import examples
-from pigeon_edge.cli.options import BundleOption, EngineOption, locator_of
+from pigeon_edge.cli.options import BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
 from pigeon_edge.event import Event
+from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 from pigeon_edge.streams.runner import at_rate, stream_events
 from pigeon_edge.streams.source import open_source
 
@@ -32,9 +33,10 @@ def run(
     out: Annotated[Path, typer.Option("--out", help="Where JSON lines go; - is stdout.")] = Path("-"),
     bundle: BundleOption = None,
     engine: EngineOption = Engine.AUTO,
+    max_pixels: MaxPixelsOption = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Locate the frames of a stream; print one JSON event for each."""
-    frames = open_source(source)
+    frames = open_source(source, allow_pixels(max_pixels))
     locator = locator_of(bundle, engine)
     events = stream_events(source, at_rate(frames, fps) if fps else frames, locator)
     summary = Summary()

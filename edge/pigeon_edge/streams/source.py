@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.errors import InputError
-from pigeon_edge.photograph import read_rgb
+from pigeon_edge.photograph import DEFAULT_MAX_PIXELS, read_rgb
 from pigeon_edge.streams.frame import Frame
 from pigeon_edge.streams.video import video_frames
 
@@ -20,10 +20,10 @@ FOLDER_FPS = 1.0
 """Images of a folder count as taken one second apart."""
 
 
-def open_source(name: str) -> Iterator[Frame | InputError]:
+def open_source(name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Frame | InputError]:
     """Yield the frames that a source name stands for; an image that cannot be read is yielded as its error.
 
-    Raises InputError where there is no such source.
+    Images of more than ``max_pixels`` cannot be read. Raises InputError where there is no such source.
     """
     device = _device(name)
     if device:
@@ -31,7 +31,7 @@ def open_source(name: str) -> Iterator[Frame | InputError]:
     path = Path(name.removeprefix("file://"))
     if not path.exists():
         raise InputError(f"{name}: no such source; expected a video file, a folder of images or a camera device")
-    return _folder_frames(path) if path.is_dir() else video_frames(str(path))
+    return _folder_frames(path, max_pixels) if path.is_dir() else video_frames(str(path))
 
 
 def _device(name: str) -> str | None:
@@ -41,9 +41,9 @@ def _device(name: str) -> str | None:
     return path if name.startswith("v4l2://") or Path(path).is_char_device() else None
 
 
-def _folder_frames(folder: Path) -> Iterator[Frame | InputError]:
+def _folder_frames(folder: Path, max_pixels: int) -> Iterator[Frame | InputError]:
     for index, path in enumerate(scan([folder]).photographs):
         try:
-            yield Frame(read_rgb(path), index, index / FOLDER_FPS)
+            yield Frame(read_rgb(path, max_pixels), index, index / FOLDER_FPS)
         except InputError as error:
             yield error

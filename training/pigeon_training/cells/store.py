@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.files import replacing
+from pigeon_edge.files import replacing, write_json
 from pigeon_training.cells.semantic import Geocell
 
 
@@ -19,8 +19,8 @@ def write_cells(folder: Path, cells: Sequence[Geocell]) -> None:
     with replacing(folder) as scratch:
         scratch.mkdir()
         np.save(scratch / "centroid_lat_lng.npy", np.array([cell.centroid_lat_lng for cell in cells], np.float64))
-        _write(scratch / "places.json", [vars(cell.place) for cell in cells])
-        _write(scratch / "regions.json", [vars(cell) for cell in cells])
+        write_json(scratch / "places.json", [vars(cell.place) for cell in cells])
+        write_json(scratch / "regions.json", [vars(cell) for cell in cells])
 
 
 def read_cells(folder: Path) -> tuple[Geocell, ...]:
@@ -36,7 +36,3 @@ def _cell(record: dict[str, Any]) -> Geocell:
     lat, lng = record["centroid_lat_lng"]
     names = {key: str(record[key]) for key in ("country_code", "country")}
     return Geocell(**names, regions=tuple(record["regions"]), size=int(record["size"]), centroid_lat_lng=(lat, lng))
-
-
-def _write(path: Path, document: object) -> None:
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

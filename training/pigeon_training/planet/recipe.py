@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from pigeon_edge.cli.console import say
 from pigeon_edge.errors import PigeonError, UsageError
-from pigeon_edge.files import write_json
+from pigeon_edge.files import to_json, write_json
 from pigeon_training.presets import PLANET_PRESETS
 
 SAMPLES = 24
@@ -109,6 +108,7 @@ def _run(stage: Stage) -> None:
 def _claim(out: Path, settings: dict[str, object]) -> None:
     """Note the settings in the folder, so that stages of different planets never mix."""
     note = out / "planet.json"
-    if note.exists() and json.loads(note.read_text(encoding="utf-8")) != settings:
+    if not note.exists():
+        write_json(note, settings)
+    elif note.read_text(encoding="utf-8") != to_json(settings):
         raise UsageError(f"{out}: holds a planet of other settings than {settings}; choose another folder or remove it")
-    write_json(note, settings)
