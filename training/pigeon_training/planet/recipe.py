@@ -52,19 +52,8 @@ def stages(out: Path, size: str, seed: int) -> Iterator[Stage]:
     graph, quantized, report = out / "encoder.onnx", out / "encoder.int8.onnx", out / "calibration.json"
     gallery, samples, draft = out / "gallery", out / "samples", out / "draft.pigeon"
     confidence, evaluation, bundle = out / "confidence.json", out / "evaluation.json", out / "toy-planet.pigeon"
-    pack: tuple[object, ...] = (
-        "export",
-        "pack",
-        "--encoder",
-        quantized,
-        "--cells",
-        cells,
-        "--gallery",
-        gallery,
-        "--probes",
-        samples,
-    )
-    pack += ("--max-move-km", NO_LIMIT_KM)
+    parts = ("--encoder", quantized, "--cells", cells, "--gallery", gallery, "--probes", samples)
+    pack = ("export", "pack", *parts, "--max-move-km", NO_LIMIT_KM)
 
     yield _stage(manifest.parent, "train", "render", "--places", preset.places, "--seed", seed)
     yield _stage(cells, "train", "cells", "--manifest", manifest, "--min-size", preset.min_cell_size)
