@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pigeon_edge.errors import InputError
@@ -57,6 +57,7 @@ def test_contamination_by_id_content_and_author(tmp_path):
     assert not contamination(training, []).rows
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(100_000, 100_400), max_size=30), st.lists(st.integers(100_000, 100_400), max_size=30))
 def test_shared_ids_are_found_and_no_others(ours, theirs):
     found = contamination(
