@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,7 +43,7 @@ def write_table(path: Path, table: Table) -> None:
         if _is_parquet(path):
             pa.parquet.write_table(table, scratch)
         else:
-            pa.csv.write_csv(table, scratch, pa.csv.WriteOptions(quoting_style="needed"))
+            _write_csv(scratch, table)
 
 
 def read_photo_rows(path: Path) -> list[PhotoRow]:
@@ -96,6 +97,15 @@ def _read_csv(path: Path) -> Table:
         names = reader.schema.names
     options = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     return pa.csv.read_csv(path, parse_options=pa.csv.ParseOptions(newlines_in_values=True), convert_options=options)
+
+
+def _write_csv(path: Path, table: Table) -> None:
+    """Write as the project's other manifests are: pyarrow would put quotes round every text."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(table.column_names)
+        for part in table.to_batches():
+            writer.writerows(zip(*(column.to_pylist() for column in part.columns), strict=True))
 
 
 def _numbers(table: Table, column: str) -> Floats:
