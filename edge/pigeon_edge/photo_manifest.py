@@ -1,16 +1,16 @@
 """A manifest of photographs with known coordinates: the CSV that training, calibration and evaluation read.
 
-Columns ``path, lat, lng`` are required; ``place_id, month, heading_deg, country_code, country, admin1`` are optional,
-others are ignored. Paths are relative to the manifest's folder. Rows of one ``place_id`` (its own row where there is no
-such column) never fall into different splits.
+Columns ``path, lat, lng`` are required; ``place_id, month, heading_deg, country_code, country, admin1, author`` are
+optional, others are ignored. Paths are relative to the manifest's folder. Rows of one ``place_id`` (its own row where
+there is no such column) never fall into different splits, nor do rows of one ``author`` where authors are stated.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
 
@@ -32,7 +32,10 @@ class Split(str, Enum):
 
 @dataclass(frozen=True)
 class PhotoRow:
-    """One photograph of a manifest; ``path`` is complete once read."""
+    """One photograph of a manifest; ``path`` is complete once read.
+
+    ``split_group`` names the places that share an author, directly or by way of others; it is no column of the file.
+    """
 
     path: Path
     lat: float
@@ -43,6 +46,8 @@ class PhotoRow:
     country_code: str = ""
     country: str = ""
     admin1: str = ""
+    author: str = ""
+    split_group: str = field(default="", compare=False)
 
     @property
     def place(self) -> Place:
@@ -51,8 +56,9 @@ class PhotoRow:
 
     @property
     def split(self) -> Split:
-        """80 % training, 5 % validation, 15 % test, by a stable hash of the place."""
-        bucket = int.from_bytes(hashlib.sha256(self.place_id.encode()).digest()[:4], "big") % 100
+        """80 % training, 5 % validation, 15 % test, by a stable hash of the place, or of the group of its author."""
+        key = self.split_group or self.place_id
+        bucket = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 100
         return Split.TRAIN if bucket < 80 else Split.VALIDATION if bucket < 85 else Split.TEST
 
 
@@ -65,14 +71,36 @@ def read_manifest(path: Path) -> list[PhotoRow]:
     """Read a manifest. Raises InputError, naming the line, where a row cannot be meant."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return [_row(path, number, record) for number, record in enumerate(csv.DictReader(file), start=2)]
+            return rows_of_records(path, csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: expected a manifest (CSV with path, lat, lng), {error}") from error
 
 
+def rows_of_records(path: Path, records: Iterable[Mapping[str, str | None]]) -> list[PhotoRow]:
+    """Return the rows of a manifest's records, author-disjoint. Raises InputError, naming the line, of a bad row."""
+    return author_disjoint([_row(path, number, record) for number, record in enumerate(records, start=2)])
+
+
+def author_disjoint(rows: Sequence[PhotoRow]) -> list[PhotoRow]:
+    """Return rows with places that share an author in one split group, named by the smallest ``place_id`` in it."""
+    parent: dict[str, str] = {}
+
+    def root(place_id: str) -> str:
+        while (above := parent.setdefault(place_id, place_id)) != place_id:
+            parent[place_id] = place_id = parent[above]
+        return place_id
+
+    first_place: dict[str, str] = {}
+    for row in rows:
+        if row.author:
+            low, high = sorted((root(row.place_id), root(first_place.setdefault(row.author, row.place_id))))
+            parent[high] = low
+    return [replace(row, split_group=root(row.place_id)) if row.place_id in parent else row for row in rows]
+
+
 def write_manifest(path: Path, rows: Iterable[PhotoRow]) -> None:
     """Write rows with paths relative to the manifest's folder, by rename."""
-    columns = [field.name for field in fields(PhotoRow)]
+    columns = [column.name for column in fields(PhotoRow) if column.compare]
     with replacing(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -81,21 +109,22 @@ def write_manifest(path: Path, rows: Iterable[PhotoRow]) -> None:
             writer.writerow([values[column] for column in columns])
 
 
-def _row(manifest: Path, line: int, record: dict[str, str]) -> PhotoRow:
+def _row(manifest: Path, line: int, record: Mapping[str, str | None]) -> PhotoRow:
     try:
-        lat, lng = float(record["lat"]), float(record["lng"])
-        path = manifest.parent / record["path"]
+        name = record["path"] or ""
+        lat, lng = float(record["lat"] or "nothing"), float(record["lng"] or "nothing")
         month, heading = record.get("month"), record.get("heading_deg")
         row = PhotoRow(
-            path=path,
+            path=manifest.parent / name,
             lat=lat,
             lng=lng,
-            place_id=record.get("place_id") or record["path"],
+            place_id=record.get("place_id") or name,
             month=int(month) if month else None,
             heading_deg=float(heading) if heading else None,
             country_code=record.get("country_code") or "",
             country=record.get("country") or "",
             admin1=record.get("admin1") or "",
+            author=record.get("author") or "",
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{manifest}:{line}: expected path, lat and lng, found {record!r}; mend the row") from error

@@ -10,8 +10,10 @@ import typer
 
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import command_group, examples
+from pigeon_training.manifests.cli import app as manifest_app
 
 app = command_group("Make a model of your own.")
+app.add_typer(manifest_app, name="manifest")
 
 ManifestOption = Annotated[Path, typer.Option("--manifest", help="CSV of photographs: path, lat, lng, place_id, ...")]
 CellsOption = Annotated[Path, typer.Option("--cells", help="The folder that `train cells` wrote.")]
@@ -84,6 +86,34 @@ def samples(
 
     copy_samples(manifest, out, count)
     say(f"pigeon-edge: {count} photographs in {out}")
+
+
+@app.command(
+    epilog=examples(
+        "pigeon-edge train geography --manifest photos.csv --boundaries admin0.gpkg --boundaries admin1.gpkg \\",
+        "  --climate koeppen.tif --elevation srtm.tif --population ghs_pop.tif --out placed.csv",
+    )
+)
+def geography(
+    manifest: ManifestOption,
+    out: Annotated[Path, typer.Option("--out", help="The manifest with more columns, .csv or .parquet.")],
+    boundaries: Annotated[
+        list[str] | None,
+        typer.Option("--boundaries", help="FILE or FILE#LAYER of regions; give several."),
+    ] = None,
+    climate: Annotated[Path | None, typer.Option("--climate", help="Koeppen-Geiger classes.")] = None,
+    elevation: Annotated[Path | None, typer.Option("--elevation", help="Elevation in metres.")] = None,
+    population: Annotated[Path | None, typer.Option("--population", help="Population.")] = None,
+    temperature: Annotated[Path | None, typer.Option("--temperature", help="Twelve months, degrees Celsius.")] = None,
+    precipitation: Annotated[Path | None, typer.Option("--precipitation", help="Twelve months, millimetres.")] = None,
+) -> None:
+    """Look up country, regions, climate, elevation and more for every row of a manifest, at home."""
+    from pigeon_training.geography.augment import augment_manifest, open_geography
+
+    sources = open_geography(boundaries or [], climate, elevation, population, temperature, precipitation)
+    for column, count in augment_manifest(manifest, sources, out).items():
+        say(f"pigeon-edge: {count:>9,} rows have {column}")
+    say(f"pigeon-edge: {out}")
 
 
 @app.command(epilog=examples("pigeon-edge train cells --manifest photos.csv --min-size 100 --out cells"))
