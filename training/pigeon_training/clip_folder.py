@@ -17,6 +17,8 @@ from transformers.utils import cached_file
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import CLIP_MEAN, CLIP_STD, PreprocessSpec
 
+_LOADING_ERRORS = (OSError, ValueError, TypeError, RuntimeError, SafetensorError)
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -28,24 +30,34 @@ class Clip:
 
 
 def load_clip(model: str) -> Clip:
-    """Return the CLIP model of a folder, or of an id of the Hugging Face hub.
+    """Return the CLIP model of a folder, or of an id of the Hugging Face hub, with its tokenizer.
 
     Raises InputError where it is neither, or lacks weights or the tokenizer's files.
     """
+    towers = load_towers(model)
+    try:
+        with quiet():
+            tokenizer = CLIPTokenizer.from_pretrained(model)
+    except _LOADING_ERRORS as error:
+        raise InputError(f"{model}: expected the files of a CLIP tokenizer, {_one_line(error)}") from error
+    _check_vocabulary(model, len(tokenizer), towers.config.text_config.vocab_size)
+    return Clip(towers, tokenizer, read_spec(model, towers.config.vision_config.image_size))
+
+
+def load_towers(model: str) -> CLIPModel:
+    """Return both towers in float32, without a tokenizer. Raises InputError as ``load_clip``."""
     try:
         with quiet():
             config = transformers.AutoConfig.from_pretrained(model)
             if config.model_type != "clip":
                 raise InputError(f"{model}: expected a CLIP model with both towers, found {config.model_type!r}")
-            clip, report = CLIPModel.from_pretrained(model, output_loading_info=True)
-            tokenizer = CLIPTokenizer.from_pretrained(model)
-    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
+            towers, report = CLIPModel.from_pretrained(model, output_loading_info=True)
+    except _LOADING_ERRORS as error:
+        reason = _one_line(error)
         raise InputError(f"{model}: expected a CLIP folder or hub id that transformers can load, {reason}") from error
     if report["missing_keys"]:
         raise InputError(f"{model}: the weights lack {min(report['missing_keys'])}; save the model again")
-    _check_vocabulary(model, len(tokenizer), clip.config.text_config.vocab_size)
-    return Clip(clip.float().eval(), tokenizer, read_spec(model, clip.config.vision_config.image_size))
+    return towers.float().eval()
 
 
 def save_clip(folder: Path, clip: Clip) -> None:
@@ -119,8 +131,12 @@ def _document(model: str, filename: str) -> dict[str, Any]:
         path = cached_file(model, filename, _raise_exceptions_for_missing_entries=False)
         return {} if path is None else dict(json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
+        reason = _one_line(error)
         raise InputError(f"{model}: expected a JSON object in {filename}, {reason}; mend or remove it") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _side_px(size: Any) -> int:
