@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.cells import posterior
+from pigeon_edge.cells import CellTable, posterior
 from pigeon_edge.confidence import UNFITTED, ConfidenceSettings, spread_km
 from pigeon_edge.errors import InputError
 from pigeon_edge.gallery import Gallery
@@ -37,7 +37,7 @@ def fit_confidence(
     pixels = np.stack([read_pixels(row.path, locator.preprocess) for row in rows])
     starts = range(0, len(rows), CHUNK)
     logits = np.concatenate([locator.encoder.encode(pixels[start : start + CHUNK]).cell_logits for start in starts])
-    temperature = best_temperature(logits, true_cells(truth, gallery))
+    temperature = best_temperature(logits, true_cells(truth, gallery, locator.cells))
     fitted = replace(UNFITTED, temperature=temperature, coverage=coverage, fitted_on=len(rows))
     error_km, spreads_km = _outcomes(replace(locator, confidence=fitted), pixels, logits, truth)
     return replace(fitted, radius_scale=conformal_scale(error_km, spreads_km, coverage))
@@ -60,9 +60,14 @@ def conformal_scale(error_km: Doubles, spreads_km: Doubles, coverage: float) -> 
     return round(float(ratios[rank - 1]), 4)
 
 
-def true_cells(lat_lng: Doubles, gallery: Gallery) -> Ids:
-    """Return the geocell (N,) of coordinates (N, 2): that of the nearest gallery photograph."""
+def true_cells(lat_lng: Doubles, gallery: Gallery, table: CellTable) -> Ids:
+    """Return the geocell (N,) of coordinates (N, 2): that of the nearest gallery photograph.
+
+    Where the gallery has no photographs it is the cell of the nearest centroid.
+    """
     cells, gallery_lat_lng = gallery.cell_of_photographs()
+    if not len(cells):
+        cells, gallery_lat_lng = np.arange(len(table.places)), table.centroid_lat_lng
     vectors = unit_vectors(gallery_lat_lng)
     nearest = [int((vectors @ vector).argmax()) for vector in unit_vectors(lat_lng)]
     return np.asarray(cells[nearest], np.int64)

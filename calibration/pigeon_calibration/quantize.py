@@ -8,7 +8,7 @@ residual adds keep their precision: quantizing the adds took a ViT-B/16 from 85 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -55,13 +55,25 @@ def quantize(model: onnx.ModelProto, scales: Mapping[str, float]) -> onnx.ModelP
 
     ``model`` is unchanged; names, inputs, outputs and metadata stay as they are.
     """
+    return _quantized(model, lambda pairs, activation: pairs.of_activation(activation, scales[activation]))
+
+
+def quantize_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph with int8 weights and activations as they were: what can be done without any photograph.
+
+    The file is a quarter as large; it runs no faster than full precision. Raises as ``linears``.
+    """
+    return _quantized(model, lambda _, activation: activation)
+
+
+def _quantized(model: onnx.ModelProto, of_activation: Callable[[_Pairs, str], str]) -> onnx.ModelProto:
     chosen = {node.name for node in linears(model)}
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     pairs = _Pairs()
     for node in model.graph.node:
         if node.name in chosen:
             activation, weight = node.input
-            inputs = [pairs.of_activation(activation, scales[activation]), pairs.of_weight(weights[weight])]
+            inputs = [of_activation(pairs, activation), pairs.of_weight(weights[weight])]
             pairs.nodes.append(helper.make_node(node.op_type, inputs, list(node.output), node.name))
         else:
             pairs.nodes.append(node)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,9 @@ from pigeon_edge.estimate import Levels, Place
 from pigeon_edge.geodesy import haversine_km, unit_vectors
 
 Floats = npt.NDArray[np.float64]
+
+_NEIGHBOURHOOD, _NEIGHBOURHOODS = 400, 16
+"""Cells in a neighbourhood of the search for the nearest, on average, and how many neighbourhoods are searched."""
 
 
 @dataclass(frozen=True)
@@ -26,21 +31,19 @@ class CellTable:
 
     @cached_property
     def country_ids(self) -> npt.NDArray[np.int64]:
-        """(C,) equal for cells of one country."""
+        """(C,) equal for cells of one country; a cell without a country's name is of one of its own."""
         return _ids([(place.country_code, place.country) for place in self.places])
 
     @cached_property
     def admin1_ids(self) -> npt.NDArray[np.int64]:
-        """(C,) equal for cells of one first-level region."""
+        """(C,) equal for cells of one first-level region; a cell without any name is of one of its own."""
         return _ids([(place.country_code, place.country, place.admin1) for place in self.places])
 
     @cached_property
     def reach_km(self) -> Floats:
         """(C,) half the distance to the nearest other centroid: how far a cell extends, roughly."""
-        vectors = unit_vectors(self.centroid_lat_lng)
-        cosines = vectors @ vectors.T  # (C, C)
-        np.fill_diagonal(cosines, -2.0)
-        return haversine_km(self.centroid_lat_lng, self.centroid_lat_lng[cosines.argmax(axis=1)]) / 2
+        nearest = nearest_other(unit_vectors(self.centroid_lat_lng))
+        return haversine_km(self.centroid_lat_lng, self.centroid_lat_lng[nearest]) / 2
 
     def levels(self, posterior: Floats, cell: int) -> Levels:
         """Return the posterior mass (C,) that agrees with a cell on country, on region, and on the cell itself."""
@@ -73,6 +76,26 @@ def posterior(logits: npt.NDArray[np.floating], temperature: float) -> Floats:
     return np.asarray(exponential / exponential.sum(axis=-1, keepdims=True))
 
 
+def nearest_other(vectors: Floats) -> npt.NDArray[np.int64]:
+    """Return (C,) the row of the nearest other one of unit vectors (C, 3); of a single one, itself.
+
+    Sought in the nearest neighbourhoods, which are all of them up to some thousands of cells: a hundred thousand take
+    a second and no table of their distances.
+    """
+    points = np.ascontiguousarray(vectors, np.float32)
+    quantizer: Any = faiss.IndexFlatL2(3)
+    index: Any = faiss.IndexIVFFlat(quantizer, 3, max(len(points) // _NEIGHBOURHOOD, 1))
+    index.train(points)
+    index.add(points)
+    index.nprobe = _NEIGHBOURHOODS
+    _, found = index.search(points, 2)
+    own = np.arange(len(points))
+    nearest = np.where(found[:, 0] == own, found[:, 1], found[:, 0])
+    return np.where(nearest < 0, own, nearest)
+
+
 def _ids(keys: list[tuple[str, ...]]) -> npt.NDArray[np.int64]:
-    index = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    return np.array([index[key] for key in keys], np.int64)
+    """Return equal numbers for equal keys, and for a key without any name a number of its own."""
+    named = [key if any(key) else (number,) for number, key in enumerate(keys)]
+    index = {key: number for number, key in enumerate(dict.fromkeys(named))}
+    return np.array([index[key] for key in named], np.int64)

@@ -26,15 +26,19 @@ class Clusters:
 
 
 def build_index(embedding: Floats, clusters: Clusters) -> faiss.IndexIVFScalarQuantizer:
-    """Return an IVF index of unit embeddings (N, D), 8-bit codes; its quantizer holds the unit prototypes (K, D)."""
+    """Return an IVF index of unit embeddings (N, D), 8-bit codes; its quantizer holds the unit prototypes (K, D).
+
+    N and K may be 0: every cell of such a gallery answers with its centroid.
+    """
     width, count = embedding.shape[1], int(clusters.cell_offsets[-1])
     quantizer: Any = faiss.IndexFlatL2(width)
     quantizer.add(prototypes(embedding, clusters.of_photograph, count))
     index = faiss.IndexIVFScalarQuantizer(
         quantizer, width, count, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2, False
     )
-    index.train(embedding)
-    add_preassigned(index, embedding, clusters.of_photograph)
+    if len(embedding):
+        index.train(embedding)
+        add_preassigned(index, embedding, clusters.of_photograph)
     quantizer.this.disown()
     index.own_fields = True
     return index

@@ -11,6 +11,14 @@ from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import command_group, examples
 
 app = command_group("From a model to a bundle.")
+adopt = command_group("Public weights to a bundle, without any training.")
+app.add_typer(adopt, name="adopt")
+
+OutOption = Annotated[Path, typer.Option("--out", help="The bundle to write: NAME.pigeon.")]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option("--images", help="Photographs to calibrate on, a folder or manifest; without, only weights are int8."),
+]
 
 
 @app.command(epilog=examples("pigeon-edge export onnx model --out encoder.onnx"))
@@ -50,7 +58,6 @@ def pack(
     max_move_km: Annotated[float, typer.Option("--max-move-km", min=0.0, help="Refinement's reach.")] = 1000.0,
 ) -> None:
     """Gather the parts of a bundle, check them and seal it."""
-    from pigeon_edge.bundle import open_bundle
     from pigeon_edge.refine import RefinementSettings
     from pigeon_export.pack import Naming, Parts
     from pigeon_export.pack import pack as pack_bundle
@@ -58,5 +65,60 @@ def pack(
     parts = Parts(encoder, cells, gallery, probes, full_precision, confidence, evaluation, calibration)
     naming = Naming(name, about, {"weights": licence, "data": data_licence})
     pack_bundle(parts, naming, RefinementSettings(top_k, temperature, max_move_km), out)
+    _say_bundle(out)
+
+
+@adopt.command(
+    epilog=examples(
+        "pigeon-edge export adopt streetclip geolocal/StreetCLIP --places cities.csv --out street.pigeon",
+        "pigeon-edge export adopt streetclip clip --places cities.csv --per-country 30 --images photos \\",
+        "  --out street.pigeon",
+    )
+)
+def streetclip(
+    model: Annotated[str, typer.Argument(help="A CLIP model with its tokenizer: a folder, or an id of the hub.")],
+    places: Annotated[
+        Path, typer.Option("--places", help="CSV: name, admin1, country, country_code, lat, lng, population.")
+    ],
+    out: OutOption,
+    images: ImagesOption = None,
+    per_country: Annotated[
+        int | None, typer.Option("--per-country", min=1, help="Towns of each country, the most populous; all.")
+    ] = None,
+) -> None:
+    """Make a bundle of StreetCLIP, or of any CLIP model, whose geocells are the towns of a table.
+
+    The head is the text embeddings of the towns' captions. The weights of StreetCLIP are CC BY-NC 4.0.
+    """
+    from pigeon_export.adopt import adopt_streetclip
+
+    adopt_streetclip(model, places, out, images, per_country)
+    _say_bundle(out)
+
+
+@adopt.command(
+    epilog=examples(
+        "pigeon-edge export adopt geoclip site-packages/geoclip/model --places cities.csv --out geoclip.pigeon",
+    )
+)
+def geoclip(
+    folder: Annotated[Path, typer.Argument(help="GeoCLIP's release, or the folder geoclip/model of its package.")],
+    out: OutOption,
+    images: ImagesOption = None,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", help="Its CLIP model, a folder or hub id; the one it names.")
+    ] = None,
+    places: Annotated[Path | None, typer.Option("--places", help="CSV of towns to name the answers after.")] = None,
+) -> None:
+    """Make a bundle of GeoCLIP whose geocells are the points of its gallery. Code and weights of GeoCLIP are MIT."""
+    from pigeon_export.adopt import adopt_geoclip
+
+    adopt_geoclip(folder, out, images, backbone, places)
+    _say_bundle(out)
+
+
+def _say_bundle(out: Path) -> None:
+    from pigeon_edge.bundle import open_bundle
+
     bundle = open_bundle(out)
     say(f"pigeon-edge: {bundle.label}, {sum(size for size, _ in bundle.files.values()) / 1e6:.1f} MB in {out}")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 from transformers import CLIPVisionModel
 
 from pigeon_calibration.gate import INT8_THRESHOLDS, Parity, Thresholds, compare
 from pigeon_edge.encoders.protocol import Encoding
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
 from pigeon_export.tower import Heads
 
 __all__ = ["TOLERANCES", "Parity", "TorchEncoder", "compare"]
@@ -29,10 +32,13 @@ agree on 99.9 to 100 % of predictions (onnxsim, scripts/nvidia/README.md), so no
 
 
 class TorchEncoder:
-    """The reference: transformers' own forward pass, with PIGEON's embedding and the heads on top."""
+    """The reference: transformers' own forward pass, with an embedding read out of it and the heads on top."""
 
-    def __init__(self, tower: CLIPVisionModel, spec: PreprocessSpec, heads: Heads | None) -> None:
+    def __init__(
+        self, tower: CLIPVisionModel, spec: PreprocessSpec, heads: Heads | None, readout: Readout = MEAN_TOKENS
+    ) -> None:
         self._tower = tower.eval()
+        self._readout = readout
         self._size_px = spec.size_px
         self._mean, self._std = (torch.tensor(values).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
         self._heads = {name: torch.from_numpy(np.array(values, np.float32)) for name, values in (heads or {}).items()}
@@ -46,11 +52,19 @@ class TorchEncoder:
             raise InputError(f"expected pixels (N, {self._size_px}, {self._size_px}, 3), found {pixels.shape}")
         with torch.inference_mode():
             planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-            hidden = self._tower(pixel_values=(planes - self._mean) / self._std).last_hidden_state
-            embedding = hidden.mean(dim=1)
+            embedding = self._embedding(self._tower(pixel_values=(planes - self._mean) / self._std))
             return Encoding(embedding.numpy(), self._cell_logits(embedding).numpy())
+
+    def _embedding(self, output: Any) -> torch.Tensor:
+        if isinstance(self._readout, MeanTokens):
+            return torch.as_tensor(output.last_hidden_state.mean(dim=1))
+        vector = output.pooler_output  # the class token after post-layernorm
+        for layer in self._readout.layers:
+            vector = functional.linear(vector, torch.from_numpy(layer.weight), torch.from_numpy(layer.bias))
+            vector = functional.relu(vector) if layer.rectified else vector
+        return functional.normalize(vector, dim=1)
 
     def _cell_logits(self, embedding: torch.Tensor) -> torch.Tensor:
         if not self._heads:
             return embedding.new_empty((len(embedding), 0))
-        return torch.nn.functional.linear(embedding, self._heads["cells.weight"], self._heads["cells.bias"])
+        return functional.linear(embedding, self._heads["cells.weight"], self._heads["cells.bias"])

@@ -6,7 +6,8 @@
       > layers.K.norm1, .qkv   one GEMM for Q, K and V; the attention scale is folded into Q
       > .scores, .softmax, .context, .attention_output, .residual1
       > .norm2, .fc1, .activation, .fc2, .residual2
-      > image_embedding (N, D) mean over all tokens, without post-layernorm or projection (as PIGEON does)
+      > image_embedding (N, D) mean over all tokens, without post-layernorm or projection (as PIGEON does); or, by
+                               another ``Readout``, .class_token, .post_norm, readout.K and a length of 1 (as CLIP does)
       > cell_logits (N, C)     head.cells, where the model has heads
 
 A tensor carries the name of the node that makes it; ``layers.3.qkv.weight`` and ``layers.3.qkv.bias`` are the weights
@@ -30,6 +31,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
 from pigeon_edge.preprocess import GRAPH_METADATA_KEY, PreprocessSpec
+from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
 from pigeon_export.tower import Heads, load_tower, read_heads, read_spec
 
 __all__ = ["export_folder", "load_tower", "read_heads", "read_spec", "to_onnx"]
@@ -57,11 +59,14 @@ def export_folder(model: str, out: Path) -> None:
         onnx.save_model(graph, str(scratch))
 
 
-def to_onnx(tower: CLIPVisionModel, spec: PreprocessSpec, heads: Heads | None) -> onnx.ModelProto:
+def to_onnx(
+    tower: CLIPVisionModel, spec: PreprocessSpec, heads: Heads | None, readout: Readout = MEAN_TOKENS
+) -> onnx.ModelProto:
     """Return the graph of a tower and its heads, weights inside. Raises InputError on a shape it cannot express."""
     config = tower.config
     weights = {name.removeprefix("vision_model."): _array(tensor) for name, tensor in tower.state_dict().items()}
-    _check(config, spec, weights, heads)
+    width = readout.width(config.hidden_size)
+    _check(config, spec, weights, heads, width)
     graph = _Graph()
     hidden = _tokens(graph, weights, config, spec)
     for number in range(config.num_hidden_layers):
@@ -69,8 +74,8 @@ def to_onnx(tower: CLIPVisionModel, spec: PreprocessSpec, heads: Heads | None) -
         layer = {name.removeprefix(prefix): values for name, values in weights.items() if name.startswith(prefix)}
         hidden = _attention(graph, layer, f"layers.{number}", hidden, config)
         hidden = _mlp(graph, layer, f"layers.{number}", hidden, config)
-    embedding = graph.add("ReduceMean", "image_embedding", [hidden, graph.integers("token_axis", [1])], {"keepdims": 0})
-    widths = {"image_embedding": config.hidden_size}
+    embedding = _embedding(graph, weights, config, hidden, readout)
+    widths = {"image_embedding": width}
     if heads is not None:
         _linear(graph, "head.cells", embedding, heads["cells.weight"], heads["cells.bias"], result="cell_logits")
         widths["cell_logits"] = len(heads["cells.bias"])
@@ -142,6 +147,22 @@ def _attention(graph: _Graph, layer: Weights, name: str, hidden: str, config: CL
         graph, f"{name}.attention_output", flat, layer["self_attn.out_proj.weight"], layer["self_attn.out_proj.bias"]
     )
     return graph.add("Add", f"{name}.residual1", [hidden, output])
+
+
+def _embedding(graph: _Graph, weights: Weights, config: CLIPVisionConfig, hidden: str, readout: Readout) -> str:
+    """Return ``image_embedding`` (N, D), read out of the tokens (N, 1 + patches, D) that leave the last layer."""
+    if isinstance(readout, MeanTokens):
+        return graph.add("ReduceMean", "image_embedding", [hidden, graph.integers("token_axis", [1])], {"keepdims": 0})
+    first = numpy_helper.from_array(np.array(0, np.int64), "class_token.index")
+    graph.weights.append(first)
+    token = graph.add("Gather", "class_token", [hidden, first.name], {"axis": 1})  # (N, D)
+    vector = _norm(graph, "post_norm", token, weights, "post_layernorm", epsilon=config.layer_norm_eps)
+    for number, layer in enumerate(readout.layers):
+        vector = _linear(graph, f"readout.{number}", vector, layer.weight, layer.bias)
+        if layer.rectified:
+            vector = graph.add("Relu", f"readout.{number}.rectified", [vector])
+    length = graph.add("ReduceL2", "readout.length", [vector, graph.integers("width_axis", [1])], {"keepdims": 1})
+    return graph.add("Div", "image_embedding", [vector, length])
 
 
 def _transposed(graph: _Graph, part: str, shape: str, order: list[int]) -> str:
@@ -223,14 +244,13 @@ def _model(graph: _Graph, spec: PreprocessSpec, widths: Mapping[str, int]) -> on
     return model
 
 
-def _check(config: CLIPVisionConfig, spec: PreprocessSpec, weights: Weights, heads: Heads | None) -> None:
+def _check(config: CLIPVisionConfig, spec: PreprocessSpec, weights: Weights, heads: Heads | None, width: int) -> None:
     if config.hidden_act not in _ACTIVATIONS:
         raise InputError(f"expected the activation {' or '.join(_ACTIVATIONS)}, found {config.hidden_act!r}")
     if spec.size_px != config.image_size:
         raise InputError(f"expected a spec of the tower's {config.image_size} px, found {spec.size_px} px")
-    if heads is not None and heads["cells.weight"].shape != (len(heads["cells.bias"]), config.hidden_size):
+    if heads is not None and heads["cells.weight"].shape != (len(heads["cells.bias"]), width):
         shapes = " and ".join(str(heads[name].shape) for name in ("cells.weight", "cells.bias"))
-        width = config.hidden_size
         raise InputError(f"expected cells.weight (C, {width}), cells.bias (C,), found {shapes}; fit them on this tower")
     size = sum(values.nbytes for values in (*weights.values(), *(heads or {}).values()))
     if size > MAX_WEIGHT_BYTES:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +12,10 @@ import transformers
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from transformers import CLIPVisionModel
-from transformers.utils import cached_file
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import CLIP_MEAN, CLIP_STD, PreprocessSpec
+from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_training import clip_folder
 
 HEADS_FILE = "heads.safetensors"
 
@@ -32,7 +30,7 @@ def load_tower(model: str) -> CLIPVisionModel:
     ``model`` is a folder, or the id of a model on the Hugging Face hub. Raises InputError where it is neither.
     """
     try:
-        with _quiet():
+        with clip_folder.quiet():
             config = transformers.AutoConfig.from_pretrained(model)
             if config.model_type not in _MODEL_TYPES:
                 raise InputError(f"{model}: expected a CLIP model, found {config.model_type!r}; name another one")
@@ -63,60 +61,5 @@ def read_heads(folder: Path) -> dict[str, npt.NDArray[np.float32]] | None:
 
 
 def read_spec(model: str, tower: CLIPVisionModel) -> PreprocessSpec:
-    """Return how a model wants its pixels: as its image processor says, else CLIP's way at the tower's size.
-
-    Raises InputError where the processor does something that the specification cannot express.
-    """
-    document = _processor(model)
-    if not document:
-        return PreprocessSpec(tower.config.image_size)
-    crop = _side_px(document.get("crop_size", document.get("size")))
-    resized = _side_px(document.get("size", crop))
-    if not crop == resized == tower.config.image_size:
-        raise InputError(
-            f"{model}: expected an image processor that resizes and crops to the tower's {tower.config.image_size} px, "
-            f"found a resize to {resized} and a crop of {crop}; mend its preprocessor_config.json"
-        )
-    mean, std = document.get("image_mean", CLIP_MEAN), document.get("image_std", CLIP_STD)
-    return PreprocessSpec.from_json({"size_px": crop, "mean": mean, "std": std})
-
-
-def _processor(model: str) -> dict[str, Any]:
-    """Return an image processor's settings: nested in a processor's, as transformers 5 writes them, or alone."""
-    nested = _document(model, "processor_config.json").get("image_processor")
-    return dict(nested) if nested else _document(model, "preprocessor_config.json")
-
-
-def _document(model: str, filename: str) -> dict[str, Any]:
-    """Return a JSON object of a folder or hub id, empty where it has no such file."""
-    try:
-        path = cached_file(model, filename, _raise_exceptions_for_missing_entries=False)
-        return {} if path is None else dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{model}: expected a JSON object in {filename}, {reason}; mend or remove it") from error
-
-
-def _side_px(size: Any) -> int:
-    """Return the side of a size given as an int or under one of transformers' names."""
-    if isinstance(size, dict):
-        sides = {size[key] for key in ("shortest_edge", "height", "width") if key in size}
-        size = sides.pop() if len(sides) == 1 else None
-    if not isinstance(size, int):
-        raise InputError(f"expected an image processor of one square size, found {size!r}; mend its settings")
-    return size
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' progress bars and its list of unused text weights off the terminal."""
-    logging = transformers.utils.logging
-    level, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
+    """Return how a tower wants its pixels. Raises InputError where its image processor cannot be followed."""
+    return clip_folder.read_spec(model, tower.config.image_size)

@@ -74,7 +74,7 @@ def locator(bundle):
 
 def test_true_cell_is_that_of_the_nearest_gallery_photograph_across_the_antimeridian(bundle):
     truth = np.array([[11.0, 9.0], [44.0, -102.0], [-31.0, -179.8], [-29.5, 179.5], [10.0, 80.0]])
-    assert true_cells(truth, open_gallery(bundle)).tolist() == [0, 1, 2, 2, 0]
+    assert true_cells(truth, open_gallery(bundle), open_cells(bundle)).tolist() == [0, 1, 2, 2, 0]
 
 
 def rows_around(folder, count, away_km):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeon_edge.cells import CellTable, open_cells, posterior
+from pigeon_edge.cells import CellTable, nearest_other, open_cells, posterior
 from pigeon_edge.estimate import Levels, Place
 from pigeon_edge.testing import TINY_CENTROIDS
 
@@ -48,6 +48,37 @@ def test_levels_add_the_cells_of_a_country_and_of_a_region():
 def test_reach_is_half_the_way_to_the_nearest_other_centroid():
     table = CellTable(np.array([[0.0, 0.0], [0.0, 2.0], [0.0, -178.0]]), (Place("", "", ""),) * 3)
     np.testing.assert_allclose(table.reach_km, [111.19508, 111.19508, 178 * 111.19508 / 2], rtol=1e-6)
+
+
+def test_nearest_other_is_that_of_all_distances_also_at_the_poles_and_on_twins():
+    rng = np.random.default_rng(4)
+    crowd = rng.normal(size=(700, 3)) * [1, 1, 0.01]
+    vectors = np.concatenate([rng.normal(size=(300, 3)), crowd, crowd[:5], [[0, 0, 1.0], [0, 0, -1.0]]])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -2)
+    rows = np.arange(len(vectors))
+    found = cosines[rows, nearest_other(vectors)]
+    np.testing.assert_allclose(found, cosines.max(axis=1), atol=1e-12)  # a few metres: positions are float32
+    assert (nearest_other(vectors) != rows).all()
+    assert nearest_other(vectors[:1]).tolist() == [0]
+
+
+def test_nearest_of_many_is_almost_always_that_of_all_distances():
+    vectors = np.random.default_rng(4).normal(size=(9000, 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    queries = vectors[::50]
+    cosines = queries @ vectors.T
+    cosines[np.arange(len(queries)), np.arange(0, 9000, 50)] = -2
+    assert (nearest_other(vectors)[::50] == cosines.argmax(axis=1)).mean() > 0.99
+
+
+def test_cells_without_a_name_agree_with_themselves_alone():
+    places = (Place("", "", ""), Place("", "", ""), Place("", "B", ""), Place("", "B", ""))
+    found = CellTable(np.zeros((4, 2)), places).levels(np.array([0.1, 0.2, 0.3, 0.4]), 1)
+    assert (found.country, found.admin1) == pytest.approx((0.2, 0.2))
+    found = CellTable(np.zeros((4, 2)), places).levels(np.array([0.1, 0.2, 0.3, 0.4]), 2)
+    assert (found.country, found.admin1) == pytest.approx((0.7, 0.7))
 
 
 def test_the_cells_of_a_bundle_are_those_written(tiny):

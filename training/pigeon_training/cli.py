@@ -33,6 +33,14 @@ class Preset(str, Enum):
     TOY_FULL = "toy-full"
 
 
+class Captions(str, Enum):
+    """Whose captions are written, see ``captions.py``."""
+
+    PIGEON = "pigeon"
+    PIGEOTTO = "pigeotto"
+    STREETCLIP = "streetclip"
+
+
 @app.command(epilog=examples("pigeon-edge train planet --out planet --size quick"))
 def planet(
     out: Annotated[Path, typer.Option("--out", help="The folder for everything that is made.")],
@@ -132,6 +140,45 @@ def cells(
     write_cells(out, made)
     smallest, largest = min(cell.size for cell in made), max(cell.size for cell in made)
     say(f"pigeon-edge: {len(made)} geocells of {smallest} to {largest} photographs in {out}")
+
+
+@app.command(
+    epilog=examples(
+        "pigeon-edge train pretrain openai/clip-vit-large-patch14-336 --manifest photos.csv \\",
+        "  --captions pigeon --out tower",
+        "pigeon-edge train pretrain clip --manifest photos.csv --captions pigeotto --out tower --resume",
+    )
+)
+def pretrain(
+    model: Annotated[str, typer.Argument(help="A CLIP model with its tokenizer: a folder, or an id of the hub.")],
+    manifest: ManifestOption,
+    captions: Annotated[Captions, typer.Option("--captions", help="Whose captions; their rates are the default.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder for the model, in transformers' format.")],
+    batch: Annotated[int, typer.Option("--batch", min=2, help="Photographs that are compared with each other.")] = 1024,
+    chunk: Annotated[
+        int, typer.Option("--chunk", min=1, help="Photographs in memory at a time; changes nothing.")
+    ] = 32,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Batches to train on.")] = 1000,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", min=0.0, help="The highest; the captions' published one.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, in OUT.run.")] = False,
+) -> None:
+    """Train both towers of a CLIP model further: photographs against captions made of their manifest.
+
+    Captions say the country and region, and where the manifest has such columns the month, heading_deg, town,
+    climate ("a humid subtropical climate"), climate_label ("humid subtropical") and driving_side (left, right).
+    """
+    from dataclasses import replace
+
+    from pigeon_training.captions import CaptionStyle
+    from pigeon_training.contrast import PRETRAIN_PRESETS
+    from pigeon_training.contrast_manifest import pretrain_manifest
+
+    preset = PRETRAIN_PRESETS[CaptionStyle(captions.value)]
+    rate = preset.learning_rate if learning_rate is None else learning_rate
+    settings = replace(preset, batch=batch, chunk=chunk, steps=steps, learning_rate=rate)
+    pretrain_manifest(model, manifest, out, settings, say, resume=resume)
 
 
 @app.command(epilog=examples("pigeon-edge train fit --manifest photos.csv --cells cells --out model"))

@@ -1,0 +1,149 @@
+"""A CLIP model as transformers saves it: both towers, the tokenizer, and how it wants its pixels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import transformers
+from safetensors import SafetensorError
+from transformers import CLIPModel, CLIPTokenizer
+from transformers.utils import cached_file
+
+from pigeon_edge.errors import InputError
+from pigeon_edge.preprocess import CLIP_MEAN, CLIP_STD, PreprocessSpec
+
+_LOADING_ERRORS = (OSError, ValueError, TypeError, RuntimeError, SafetensorError)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Both towers in float32, the tokenizer of the text tower, and the preprocessing of the vision tower."""
+
+    model: CLIPModel
+    tokenizer: CLIPTokenizer
+    spec: PreprocessSpec
+
+
+def load_clip(model: str) -> Clip:
+    """Return the CLIP model of a folder, or of an id of the Hugging Face hub, with its tokenizer.
+
+    Raises InputError where it is neither, or lacks weights or the tokenizer's files.
+    """
+    towers = load_towers(model)
+    try:
+        with quiet():
+            tokenizer = CLIPTokenizer.from_pretrained(model)
+    except _LOADING_ERRORS as error:
+        raise InputError(f"{model}: expected the files of a CLIP tokenizer, {_one_line(error)}") from error
+    _check_vocabulary(model, len(tokenizer), towers.config.text_config.vocab_size)
+    return Clip(towers, tokenizer, read_spec(model, towers.config.vision_config.image_size))
+
+
+def load_towers(model: str) -> CLIPModel:
+    """Return both towers in float32, without a tokenizer. Raises InputError as ``load_clip``."""
+    try:
+        with quiet():
+            config = transformers.AutoConfig.from_pretrained(model)
+            if config.model_type != "clip":
+                raise InputError(f"{model}: expected a CLIP model with both towers, found {config.model_type!r}")
+            towers, report = CLIPModel.from_pretrained(model, output_loading_info=True)
+    except _LOADING_ERRORS as error:
+        reason = _one_line(error)
+        raise InputError(f"{model}: expected a CLIP folder or hub id that transformers can load, {reason}") from error
+    if report["missing_keys"]:
+        raise InputError(f"{model}: the weights lack {min(report['missing_keys'])}; save the model again")
+    return towers.float().eval()
+
+
+def save_clip(folder: Path, clip: Clip) -> None:
+    """Write the model, its tokenizer and its preprocessing into an existing folder, in transformers' format."""
+    with quiet():
+        clip.model.save_pretrained(folder)
+        clip.tokenizer.save_pretrained(folder)
+    processor = {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": clip.spec.size_px},
+        "crop_size": {"height": clip.spec.size_px, "width": clip.spec.size_px},
+        "image_mean": clip.spec.mean,
+        "image_std": clip.spec.std,
+        "resample": 3,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n", encoding="utf-8")
+
+
+def read_spec(model: str, size_px: int) -> PreprocessSpec:
+    """Return how a model with images of ``size_px`` wants its pixels: as its image processor says, else CLIP's way.
+
+    Raises InputError where the processor does something that the specification cannot express.
+    """
+    document = _processor(model)
+    if not document:
+        return PreprocessSpec(size_px)
+    crop = _side_px(document.get("crop_size", document.get("size")))
+    resized = _side_px(document.get("size", crop))
+    if not crop == resized == size_px:
+        raise InputError(
+            f"{model}: expected an image processor that resizes and crops to the tower's {size_px} px, "
+            f"found a resize to {resized} and a crop of {crop}; mend its preprocessor_config.json"
+        )
+    mean, std = document.get("image_mean", CLIP_MEAN), document.get("image_std", CLIP_STD)
+    return PreprocessSpec.from_json({"size_px": crop, "mean": mean, "std": std})
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and its list of unused weights off the terminal."""
+    logging = transformers.utils.logging
+    level, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _check_vocabulary(model: str, tokens: int, rows: int) -> None:
+    """A folder without the tokenizer's files yields one of three tokens, a foreign one more tokens than rows."""
+    if not 3 < tokens <= rows:
+        raise InputError(
+            f"{model}: expected the files of its tokenizer, of up to {rows} tokens, found one of {tokens}; "
+            "copy vocab.json and merges.txt, or tokenizer.json, beside the weights"
+        )
+
+
+def _processor(model: str) -> dict[str, Any]:
+    """Return an image processor's settings: nested in a processor's, as transformers 5 writes them, or alone."""
+    nested = _document(model, "processor_config.json").get("image_processor")
+    return dict(nested) if nested else _document(model, "preprocessor_config.json")
+
+
+def _document(model: str, filename: str) -> dict[str, Any]:
+    """Return a JSON object of a folder or hub id, empty where it has no such file."""
+    try:
+        path = cached_file(model, filename, _raise_exceptions_for_missing_entries=False)
+        return {} if path is None else dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        reason = _one_line(error)
+        raise InputError(f"{model}: expected a JSON object in {filename}, {reason}; mend or remove it") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _side_px(size: Any) -> int:
+    """Return the side of a size given as an int or under one of transformers' names."""
+    if isinstance(size, dict):
+        sides = {size[key] for key in ("shortest_edge", "height", "width") if key in size}
+        size = sides.pop() if len(sides) == 1 else None
+    if not isinstance(size, int):
+        raise InputError(f"expected an image processor of one square size, found {size!r}; mend its settings")
+    return size

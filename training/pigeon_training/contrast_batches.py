@@ -1,0 +1,81 @@
+"""Batches of photographs and captions, each a function of its number: a run that goes on sees what it would have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import CLIPTokenizer
+
+from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_training.captions import NOTHING_MORE, CaptionFacts, CaptionStyle, caption
+from pigeon_training.contrast_loss import same_words
+from pigeon_training.dataset import read_all_pixels
+
+MAX_TOKENS = 77
+"""The context of CLIP's text tower (Radford et al. 2021); longer captions are cut."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N pairs: pixels (N, S, S, 3) uint8, tokens (N, 2, T) ids and attention mask, twins (N, N) equal captions."""
+
+    pixels: torch.Tensor
+    tokens: torch.Tensor
+    twins: torch.Tensor
+    spec: PreprocessSpec
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The photographs of a manifest in an order of its own for every epoch; the last, partial batch is left out."""
+
+    rows: Sequence[PhotoRow]
+    facts: Mapping[Path, CaptionFacts]
+    style: CaptionStyle
+    tokenizer: CLIPTokenizer
+    spec: PreprocessSpec
+    size: int
+    seed: int
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of a step, as many photographs as ``size`` or as there are."""
+        size = min(self.size, len(self.rows))
+        epoch, place = divmod(step, len(self.rows) // size)
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.rows))
+        return self.of([self.rows[row] for row in order[place * size : (place + 1) * size]], epoch)
+
+    def of(self, rows: Sequence[PhotoRow], epoch: int) -> Batch:
+        """Return these rows as a batch, with the captions of an epoch."""
+        captions = self.captions(rows, epoch)
+        pixels = torch.from_numpy(read_all_pixels(rows, self.spec))
+        tokens = tokenise(self.tokenizer, captions)
+        return Batch(pixels, tokens, same_words(captions), self.spec)
+
+    def captions(self, rows: Sequence[PhotoRow], epoch: int) -> list[str]:
+        """Return the captions of rows in an epoch."""
+        return [caption(r, self.facts.get(r.path, NOTHING_MORE), self.style, self.seed, epoch) for r in rows]
+
+
+def tokenise(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> torch.Tensor:
+    """Return token ids and attention mask (N, 2, T), padded to the longest caption."""
+    found = tokenizer(list(captions), padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+    return torch.stack([found["input_ids"], found["attention_mask"]], dim=1)
+
+
+def read_ahead(make: Callable[[int], Batch], first: int, last: int) -> Iterator[tuple[int, Batch]]:
+    """Yield the numbered batches from ``first`` up to ``last``; the next one is made while one is trained on."""
+    if first >= last:
+        return
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = pool.submit(make, first)
+        for step in range(first, last):
+            batch = coming.result()
+            if step + 1 < last:
+                coming = pool.submit(make, step + 1)
+            yield step, batch
