@@ -35,11 +35,12 @@ def main() -> None:
 
 
 def _measures() -> tuple[Callable[[], Table], ...]:
+    from tests.bench.cells_table import cells_table
     from tests.bench.decoding_table import decoding_table
     from tests.bench.encoders_table import encoders_table
     from tests.bench.refinement_table import refinement_table
 
-    return encoders_table, refinement_table, decoding_table
+    return encoders_table, refinement_table, decoding_table, cells_table
 
 
 def _machine() -> dict[str, object]:

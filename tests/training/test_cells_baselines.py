@@ -195,6 +195,18 @@ def test_command_without_boundaries_takes_the_manifests_names(tmp_path, album, r
     assert (tmp_path / "cells" / "map.png").exists()
 
 
+def test_island_smaller_than_a_pixel_is_drawn():
+    from pigeon_training.cells.map_picture import map_of_shapes
+
+    cells = cells_of_rectangles(rows_at([(1.0, 1.0), (5.0, 9.0)]), 1, 1)
+    shapes = np.array(
+        [shapely.MultiPolygon([shapely.box(x, x, x + side, x + side)]) for x, side in ((1, 1e-5), (5, 4.0))]
+    )
+    picture = map_of_shapes(cells, shapes, width_px=200)
+    assert picture.width == 200
+    assert len(picture.getcolors(60_000)) > 3
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
