@@ -103,13 +103,14 @@ def test_normalised_pixels_are_those_of_the_formula():
 
 
 def test_manifest_becomes_a_model_folder(tmp_path, album, rows_of):
-    from pigeon_training.cells.semantic import semantic_cells
+    from pigeon_training.cells.semantic import cells_of_names
     from pigeon_training.cells.store import write_cells
+    from pigeon_training.presets import CELL_PRESETS, sized
 
     rows = [r for n in range(3) for r in rows_of(f"R{n}", 20, 10.0 * n, 20.0 * n + 5)]
     rows = [type(r)(**{**vars(r), "path": r.path.with_suffix(".png")}) for r in rows]
     manifest = album(rows)
-    write_cells(tmp_path / "cells", semantic_cells(rows, 5))
+    write_cells(tmp_path / "cells", cells_of_names(rows, sized(CELL_PRESETS["toy"], 5, None)).partition)
     preset = FitPreset(**{**vars(PRESET), "epochs": 1})
     lines = []
     fit_manifest(manifest, tmp_path / "cells", tmp_path / "model", preset, lines.append)

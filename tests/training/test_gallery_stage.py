@@ -19,14 +19,14 @@ from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_edge.testing import TINY_CENTROIDS, TINY_PLACES, FakeEncoder, write_colour, write_tiny_bundle
 from pigeon_export.to_onnx import to_onnx
-from pigeon_training.cells.semantic import semantic_cells
+from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells
 from pigeon_training.dataset import read_all_pixels
 from pigeon_training.embed import embed, spec_of_graph
 from pigeon_training.evaluate import evaluate
 from pigeon_training.gallery import gallery_of_manifest
 from pigeon_training.model import new_tower
-from pigeon_training.presets import TowerPreset
+from pigeon_training.presets import CELL_PRESETS, TowerPreset, sized
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_gallery_holds_the_training_photographs_up_to_a_limit_a_place(tmp_path, 
         for n, row in enumerate(region)
     ]
     manifest = album(rows)
-    write_cells(tmp_path / "cells", semantic_cells(rows, 5))
+    write_cells(tmp_path / "cells", cells_of_names(rows, sized(CELL_PRESETS["toy"], 5, None)).partition)
     count, clusters = gallery_of_manifest(manifest, tmp_path / "cells", graph, tmp_path / "gallery", 30.0, 2)
     places = {row.place_id for row in rows if row.split is Split.TRAIN}
     index = faiss.read_index(str(tmp_path / "gallery" / "index.faiss"))

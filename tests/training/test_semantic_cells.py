@@ -10,8 +10,18 @@ import pytest
 from pigeon_edge.errors import InputError
 from pigeon_edge.geodesy import haversine_km, spherical_mean
 from pigeon_edge.photo_manifest import lat_lng_of_rows
-from pigeon_training.cells.semantic import cell_of_rows, semantic_cells
+from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import read_cells, write_cells
+from pigeon_training.presets import CellPreset
+
+
+def partition_of(rows, min_size):
+    """Geocells of at least that many, none too large to stay whole."""
+    return cells_of_names(rows, CellPreset(min_size, 10**6, ())).partition
+
+
+def semantic_cells(rows, min_size):
+    return partition_of(rows, min_size).cells
 
 
 def regions(cells):
@@ -25,7 +35,7 @@ def test_small_region_joins_the_nearest_of_its_country(rows_of):
 
 def test_no_cell_crosses_a_border_however_near(rows_of):
     rows = rows_of("Edge", 2, 50, 0) + rows_of("Far", 9, 50, 40) + rows_of("Near", 9, 50, 0.1, country="Bland")
-    assert regions(semantic_cells(rows, 5)) == [("Aland", ("Edge", "Far"), 11), ("Bland", ("Near",), 9)]
+    assert regions(semantic_cells(rows, 5)) == [("Aland", ("Far", "Edge"), 11), ("Bland", ("Near",), 9)]
 
 
 def test_countries_of_one_code_and_two_names_stay_apart(rows_of):
@@ -36,7 +46,7 @@ def test_countries_of_one_code_and_two_names_stay_apart(rows_of):
 def test_smallest_merges_first_and_merging_goes_on_until_all_are_large_enough(rows_of):
     rows = [row for n, lng in enumerate((0, 1, 3, 20, 21)) for row in rows_of(f"R{n}", n + 1, 40, lng)]
     cells = semantic_cells(rows, 6)
-    assert regions(cells) == [("Aland", ("R0", "R1", "R2"), 6), ("Aland", ("R3", "R4"), 9)]
+    assert regions(cells) == [("Aland", ("R2", "R1", "R0"), 6), ("Aland", ("R4", "R3"), 9)]
 
 
 @pytest.mark.parametrize("min_size", [1, 4, 9, 30, 1000])
@@ -106,19 +116,20 @@ def test_photograph_without_a_country_is_refused_by_name(rows_of):
 
 
 def test_rows_get_the_cell_of_their_region_even_where_another_is_nearer(rows_of):
-    cells = semantic_cells(rows_of("East", 3, 50, 20) + rows_of("West", 3, 50, 0), 1)
-    assert cell_of_rows(rows_of("West", 2, 50, 19), cells).tolist() == [1, 1]
+    cells = partition_of(rows_of("East", 3, 50, 20) + rows_of("West", 3, 50, 0), 1)
+    assert cells.cell_of_rows(rows_of("West", 2, 50, 19)).tolist() == [1, 1]
 
 
 def test_rows_of_unknown_regions_get_the_nearest_centroid(rows_of):
-    cells = semantic_cells(rows_of("East", 3, 50, 170) + rows_of("West", 3, 50, 0), 1)
-    assert cell_of_rows(rows_of("New", 1, 50, -175) + rows_of("Newer", 1, 50, 3), cells).tolist() == [0, 1]
+    cells = partition_of(rows_of("East", 3, 50, 170) + rows_of("West", 3, 50, 0), 1)
+    assert cells.cell_of_rows(rows_of("New", 1, 50, -175) + rows_of("Newer", 1, 50, 3)).tolist() == [0, 1]
 
 
 def test_cells_are_read_as_they_were_written(tmp_path, rows_of):
-    cells = semantic_cells(rows_of("Ñu", 3, 50, 20, spread_deg=1.0) + rows_of("West", 3, 50, 0), 1)
+    cells = partition_of(rows_of("Ñu", 3, 50, 20, spread_deg=1.0) + rows_of("West", 3, 50, 0), 1)
     write_cells(tmp_path / "cells", cells)
-    assert read_cells(tmp_path / "cells") == cells
+    again = read_cells(tmp_path / "cells")
+    assert (again.cells, again.regions, again.roots.tolist()) == (cells.cells, cells.regions, cells.roots.tolist())
     assert {path.name for path in (tmp_path / "cells").iterdir()} == {
         "centroid_lat_lng.npy", "places.json", "regions.json",
     }  # fmt: skip

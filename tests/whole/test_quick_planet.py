@@ -25,7 +25,7 @@ def test_bundle_opens_and_every_file_is_as_its_manifest_says(bundle_folder):
 
 def test_manifest_counts_what_the_files_hold(planet, bundle_folder):
     told = open_bundle(bundle_folder).description
-    assert told.cells == len(json.loads((planet / "cells" / "regions.json").read_text()))
+    assert told.cells == len(json.loads((planet / "cells" / "regions.json").read_text())["cells"])
     assert told.photographs == len(np.load(planet / "gallery" / "lat_lng.npy"))
     assert told.clusters == np.load(planet / "gallery" / "cell_offsets.npy")[-1]
     assert 10 < told.cells < told.clusters < told.photographs

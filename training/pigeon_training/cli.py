@@ -41,6 +41,14 @@ class Captions(str, Enum):
     STREETCLIP = "streetclip"
 
 
+class CellsPreset(str, Enum):
+    """A named set of constants for geocells, see ``presets.py``."""
+
+    PIGEON = "pigeon"
+    PIGEOTTO = "pigeotto"
+    TOY = "toy"
+
+
 @app.command(epilog=examples("pigeon-edge train planet --out planet --size quick"))
 def planet(
     out: Annotated[Path, typer.Option("--out", help="The folder for everything that is made.")],
@@ -124,22 +132,34 @@ def geography(
     say(f"pigeon-edge: {out}")
 
 
-@app.command(epilog=examples("pigeon-edge train cells --manifest photos.csv --min-size 100 --out cells"))
+@app.command(
+    epilog=examples(
+        "pigeon-edge train cells --manifest photos.csv --min-size 100 --out cells",
+        "pigeon-edge train cells --manifest photos.csv --preset pigeon \\",
+        "  --boundaries countries.geojson --boundaries admin1.geojson.gz --out cells",
+    )
+)
 def cells(
     manifest: ManifestOption,
     out: Annotated[Path, typer.Option("--out", help="The folder for the geocells.")],
-    min_size: Annotated[int, typer.Option("--min-size", min=1, help="Training photographs a geocell, at least.")],
+    boundaries: Annotated[
+        list[Path] | None,
+        typer.Option("--boundaries", help="GeoJSON of countries, then one for each finer level; .gz too."),
+    ] = None,
+    preset: Annotated[
+        CellsPreset, typer.Option("--preset", help="The sizes and the OPTICS schedule.")
+    ] = CellsPreset.TOY,
+    min_size: Annotated[
+        int | None,
+        typer.Option("--min-size", min=1, help="Training photographs a geocell, at least; else the preset's."),
+    ] = None,
+    max_size: Annotated[int | None, typer.Option("--max-size", min=1, help="The same, at most.")] = None,
 ) -> None:
-    """Make semantic geocells of the countries and regions in a manifest."""
-    from pigeon_edge.photo_manifest import Split
-    from pigeon_training.cells.semantic import semantic_cells
-    from pigeon_training.cells.store import write_cells
-    from pigeon_training.dataset import read_split
+    """Make semantic geocells of the countries and regions in a manifest, or in files of boundaries."""
+    from pigeon_training.cells.stage import make_cells
+    from pigeon_training.presets import CELL_PRESETS, sized
 
-    made = semantic_cells(read_split(manifest, Split.TRAIN), min_size)
-    write_cells(out, made)
-    smallest, largest = min(cell.size for cell in made), max(cell.size for cell in made)
-    say(f"pigeon-edge: {len(made)} geocells of {smallest} to {largest} photographs in {out}")
+    make_cells(manifest, boundaries or [], sized(CELL_PRESETS[preset.value], min_size, max_size), out, say)
 
 
 @app.command(

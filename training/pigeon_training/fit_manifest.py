@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
 from pigeon_edge.preprocess import PreprocessSpec
-from pigeon_training.cells.semantic import Geocell, cell_of_rows
+from pigeon_training.cells.partition import Partition
 from pigeon_training.cells.store import read_cells
 from pigeon_training.dataset import read_all_pixels, read_split
 from pigeon_training.fit import Examples, fit, save_model
@@ -23,9 +21,8 @@ def fit_manifest(manifest: Path, cells: Path, out: Path, preset: FitPreset, say:
     training = _examples(read_split(manifest, Split.TRAIN), geocells, spec)
     validation = _examples(read_split(manifest, Split.VALIDATION), geocells, spec)
     say(f"pigeon-edge: {len(training.cell)} photographs to train on, {len(validation.cell)} to validate on")
-    centroids = np.array([cell.centroid_lat_lng for cell in geocells])
-    save_model(out, fit(training, validation, centroids, preset, say), spec)
+    save_model(out, fit(training, validation, geocells.centroid_lat_lng, preset, say), spec)
 
 
-def _examples(rows: Sequence[PhotoRow], geocells: Sequence[Geocell], spec: PreprocessSpec) -> Examples:
-    return Examples(read_all_pixels(rows, spec), lat_lng_of_rows(rows), cell_of_rows(rows, geocells))
+def _examples(rows: Sequence[PhotoRow], geocells: Partition, spec: PreprocessSpec) -> Examples:
+    return Examples(read_all_pixels(rows, spec), lat_lng_of_rows(rows), geocells.cell_of_rows(rows))

@@ -9,7 +9,6 @@ from pathlib import Path
 from pigeon_edge.encoders import open_graph
 from pigeon_edge.gallery_files import write_gallery
 from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
-from pigeon_training.cells.semantic import cell_of_rows
 from pigeon_training.cells.store import read_cells
 from pigeon_training.dataset import read_split
 from pigeon_training.embed import embed, spec_of_graph
@@ -23,7 +22,7 @@ def gallery_of_manifest(
     geocells = read_cells(cells)
     rows = _first_of_each_place(read_split(manifest, Split.TRAIN), per_place)
     lat_lng = lat_lng_of_rows(rows)
-    clusters = cluster(lat_lng, cell_of_rows(rows, geocells), len(geocells), reach_km)
+    clusters = cluster(lat_lng, geocells.cell_of_rows(rows), len(geocells), reach_km)
     write_gallery(out, embed(rows, open_graph(encoder), spec_of_graph(encoder)), lat_lng, clusters)
     return len(rows), int(clusters.cell_offsets[-1])
 

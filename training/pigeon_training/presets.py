@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from pigeon_edge.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -95,3 +97,35 @@ PLANET_PRESETS = {
         fit="toy-full",
     ),
 }
+
+
+@dataclass(frozen=True)
+class CellPreset:
+    """How many training photographs a geocell holds, and how larger ones are divided.
+
+    ``schedule`` lists the OPTICS settings (min_samples, xi) in their order (Haas et al. 2024). ``sample`` bounds the
+    photographs that one clustering looks at; ``min_samples`` shrinks in proportion. An island farther than
+    ``island_reach_km`` from the rest of its country keeps a geocell of its own, however few its photographs.
+    """
+
+    min_size: int
+    max_size: int
+    schedule: tuple[tuple[int, float], ...]
+    island_reach_km: float = 1000.0
+    sample: int = 2000
+
+
+CELL_PRESETS = {
+    "pigeon": CellPreset(30, 60, ((8, 0.05), (10, 0.025), (15, 0.015))),
+    "pigeotto": CellPreset(1000, 2000, ((300, 0.05), (400, 0.005), (1000, 0.0001))),
+    "toy": CellPreset(40, 1000, ((8, 0.05), (10, 0.025), (15, 0.015))),
+}
+
+
+def sized(preset: CellPreset, min_size: int | None, max_size: int | None) -> CellPreset:
+    """Return a preset with other sizes where they are given. Raises UsageError where the least exceeds the most."""
+    least, most = min_size or preset.min_size, max_size or preset.max_size
+    if least > most:
+        raise UsageError(f"expected geocells of at most as many photographs as at least, found {least} to {most}; "
+                         "give --min-size and --max-size together")  # fmt: skip
+    return replace(preset, min_size=least, max_size=most)

@@ -21,6 +21,9 @@ from pigeon_edge.errors import MissingToolError, PigeonError
 _EXTRA_OF_MODULE = {
     "torch": "train",
     "transformers": "train",
+    "scipy": "train",
+    "shapely": "train",
+    "sklearn": "train",
     "onnx": "calibrate",
     "onnxruntime": "calibrate",
     "safetensors": "calibrate",

@@ -1,38 +1,106 @@
-"""Geocells on disk: a folder with the two files that a bundle has, and the regions that each cell is made of."""
+"""Geocells on disk: a folder with the two files that a bundle has, and what finds the cell of a photograph.
+
+``centroid_lat_lng.npy`` and ``places.json`` go into the bundle; ``regions.json`` holds cells, regions and splits;
+``land.npz`` the polygons, where the cells have boundaries.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing, write_json
-from pigeon_training.cells.semantic import Geocell
+from pigeon_training.cells.geocell import Geocell, Region
+from pigeon_training.cells.partition import Land, Partition
+from pigeon_training.cells.rectangles import Rectangles
+from pigeon_training.cells.squares import Squares
+from pigeon_training.cells.territory import Territory
+from pigeon_training.cells.tree import Split
+
+Record = dict[str, Any]
+
+OFFSETS = ("vertices_of_ring", "rings_of_polygon", "polygons_of_shape")
 
 
-def write_cells(folder: Path, cells: Sequence[Geocell]) -> None:
-    """Write ``centroid_lat_lng.npy``, ``places.json`` and ``regions.json``, by rename."""
+def write_cells(folder: Path, partition: Partition) -> None:
+    """Write a partition as a folder, by rename."""
     with replacing(folder) as scratch:
         scratch.mkdir()
-        np.save(scratch / "centroid_lat_lng.npy", np.array([cell.centroid_lat_lng for cell in cells], np.float64))
-        write_json(scratch / "places.json", [vars(cell.place) for cell in cells])
-        write_json(scratch / "regions.json", [vars(cell) for cell in cells])
+        fill(scratch, partition)
 
 
-def read_cells(folder: Path) -> tuple[Geocell, ...]:
-    """Read what ``write_cells`` wrote. Raises InputError where it is not there."""
+def fill(folder: Path, partition: Partition) -> None:
+    """Write a partition's files into a folder that is there."""
+    np.save(folder / "centroid_lat_lng.npy", partition.centroid_lat_lng)
+    write_json(folder / "places.json", [asdict(cell.place) for cell in partition.cells])
+    document: Record = {
+        "cells": [asdict(cell) for cell in partition.cells],
+        "regions": [list(vars(region).values()) for region in partition.regions],
+        "roots": partition.roots.tolist(),
+        "splits": [{"seeds": s.seed_vectors.tolist(), "branch": s.branch.tolist()} for s in partition.splits],
+        "land": None,
+    }
+    if isinstance(partition.land, Territory):
+        document["land"] = "polygons"
+        _write_land(folder / "land.npz", partition.land)
+    elif isinstance(partition.land, (Rectangles, Squares)):
+        document["land"] = {type(partition.land).__name__: partition.land.to_json()}
+    write_json(folder / "regions.json", document)
+
+
+def read_cells(folder: Path) -> Partition:
+    """Read what ``write_cells`` wrote. Raises InputError where it is not there or not whole."""
     try:
-        records = json.loads((folder / "regions.json").read_text(encoding="utf-8"))
-        return tuple(_cell(record) for record in records)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        record = json.loads((folder / "regions.json").read_text(encoding="utf-8"))
+        regions = tuple(Region(*names) for names in record["regions"])
+        return Partition(
+            tuple(_cell(cell) for cell in record["cells"]),
+            regions,
+            np.array(record["roots"], np.int64),
+            tuple(Split(np.array(s["seeds"], np.float64), np.array(s["branch"], np.int64)) for s in record["splits"]),
+            _land(folder, record["land"], regions),
+        )
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise InputError(f"{folder}: expected geocells, {error}; make them with: pigeon-edge train cells") from error
 
 
-def _cell(record: dict[str, Any]) -> Geocell:
+def _land(folder: Path, record: str | Record | None, regions: tuple[Region, ...]) -> Land | None:
+    if record is None:
+        return None
+    if isinstance(record, str):
+        return _read_land(folder / "land.npz", regions)
+    if "Squares" in record:
+        return Squares.from_json(record["Squares"])
+    return Rectangles.from_json(record["Rectangles"])
+
+
+def _write_land(path: Path, land: Territory) -> None:
+    import shapely
+
+    parts = [shapely.multipolygons(shapely.get_parts(shape)) for shape in land.geometry]
+    _, lng_lat, offsets = shapely.to_ragged_array(np.array(parts, object))
+    ends = dict(zip(OFFSETS, offsets, strict=True))
+    links = {"level": land.level, "parent": land.parent, "region": land.region}
+    np.savez_compressed(path, allow_pickle=False, lng_lat=lng_lat, **ends, **links)
+
+
+def _read_land(path: Path, regions: tuple[Region, ...]) -> Territory:
+    import shapely
+
+    with np.load(path, allow_pickle=False) as file:
+        offsets = tuple(file[name] for name in OFFSETS)
+        shapes = shapely.from_ragged_array(shapely.GeometryType.MULTIPOLYGON, file["lng_lat"], offsets)
+        return Territory(regions, np.array(shapes, object), file["level"], file["parent"], file["region"])
+
+
+def _cell(record: Record) -> Geocell:
     lat, lng = record["centroid_lat_lng"]
-    names = {key: str(record[key]) for key in ("country_code", "country")}
-    return Geocell(**names, regions=tuple(record["regions"]), size=int(record["size"]), centroid_lat_lng=(lat, lng))
+    names = {key: str(record[key]) for key in ("id", "country_code", "country")}
+    regions, districts = tuple(record["regions"]), tuple(record["districts"])
+    return Geocell(**names, regions=regions, districts=districts, size=int(record["size"]), centroid_lat_lng=(lat, lng))

@@ -16,6 +16,9 @@ from pigeon_edge.files import to_json, write_json
 from pigeon_training.presets import PLANET_PRESETS
 
 SAMPLES = 24
+UNDIVIDED = 1_000_000
+"""More photographs than any region has: the planet's geocells are its regions, as they are named."""
+
 NO_LIMIT_KM = 20100
 """More than half a great circle: the planet's cells are large, so retrieval has no limit, as in PIGEOTTO."""
 ABOUT = (
@@ -56,7 +59,7 @@ def stages(out: Path, size: str, seed: int) -> Iterator[Stage]:
     pack = ("export", "pack", *parts, "--max-move-km", NO_LIMIT_KM)
 
     yield _stage(manifest.parent, "train", "render", "--places", preset.places, "--seed", seed)
-    yield _stage(cells, "train", "cells", "--manifest", manifest, "--min-size", preset.min_cell_size)
+    yield _stage(cells, "train", "cells", "--manifest", manifest, "--min-size", preset.min_cell_size, "--max-size", UNDIVIDED)
     yield _stage(model, "train", "fit", "--manifest", manifest, "--cells", cells, "--preset", preset.fit)
     yield _stage(graph, "export", "onnx", model)
     yield _stage(
