@@ -85,6 +85,7 @@ def nearest_other(vectors: Floats) -> npt.NDArray[np.int64]:
     points = np.ascontiguousarray(vectors, np.float32)
     quantizer: Any = faiss.IndexFlatL2(3)
     index: Any = faiss.IndexIVFFlat(quantizer, 3, max(len(points) // _NEIGHBOURHOOD, 1))
+    index.cp.min_points_per_centroid = 1  # else faiss warns on stderr of every small table
     index.train(points)
     index.add(points)
     index.nprobe = _NEIGHBOURHOODS

@@ -59,7 +59,9 @@ def stages(out: Path, size: str, seed: int) -> Iterator[Stage]:
     pack = ("export", "pack", *parts, "--max-move-km", NO_LIMIT_KM)
 
     yield _stage(manifest.parent, "train", "render", "--places", preset.places, "--seed", seed)
-    yield _stage(cells, "train", "cells", "--manifest", manifest, "--min-size", preset.min_cell_size, "--max-size", UNDIVIDED)
+    yield _stage(
+        cells, "train", "cells", "--manifest", manifest, "--min-size", preset.min_cell_size, "--max-size", UNDIVIDED
+    )
     yield _stage(model, "train", "fit", "--manifest", manifest, "--cells", cells, "--preset", preset.fit)
     yield _stage(graph, "export", "onnx", model)
     yield _stage(
