@@ -10,11 +10,12 @@ import shapely
 from tests.bench.table import Table
 
 from pigeon_edge.geodesy import destination, unit_vectors
-from pigeon_training.cells.admin import BoundaryLevel
 from pigeon_training.cells.linking import territory_of
 from pigeon_training.cells.optics import clusters
 from pigeon_training.cells.semantic import cells_of_land
 from pigeon_training.cells.territory import Territory
+from pigeon_training.geography.boundaries import Boundaries
+from pigeon_training.geography.region_names import RegionName
 from pigeon_training.presets import CELL_PRESETS
 
 COUNTS = (10_000, 30_000, 100_000, 1_000_000)
@@ -57,11 +58,9 @@ def _photographs(count: int) -> npt.NDArray[np.float64]:
 def _checkered() -> Territory:
     """Return countries of 3 by 3 regions, each a square of degrees."""
     corners = [(x, y) for x in range(-180, 180, SIDE_DEG) for y in range(-60, 60, SIDE_DEG)]
-    country = [f"country {x // 36} {(y + 60) // 36}" for x, y in corners]
-    admin1 = [f"region {x} {y}" for x, y in corners]
+    names = [RegionName("", f"country {x // 36} {(y + 60) // 36}", f"region {x} {y}") for x, y in corners]
     squares = shapely.box(*np.array([(x, y, x + SIDE_DEG, y + SIDE_DEG) for x, y in corners]).T)
-    empty = ("",) * len(corners)
-    return territory_of([BoundaryLevel(empty, empty, tuple(country), tuple(admin1), empty, np.asarray(squares))])
+    return territory_of([Boundaries(tuple(names), np.asarray(squares))])
 
 
 def _against_sklearn() -> float:

@@ -18,13 +18,14 @@ from typer.testing import CliRunner
 from pigeon_edge.errors import InputError
 from pigeon_edge.geodesy import haversine_km, lat_lng_of, spherical_mean, unit_vectors
 from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
-from pigeon_training.cells.admin import covering, read_level
 from pigeon_training.cells.baselines import cells_of_rectangles, cells_of_squares
+from pigeon_training.cells.covering import covering
 from pigeon_training.cells.linking import territory_of
 from pigeon_training.cells.semantic import cells_of_land
 from pigeon_training.cells.squares import keys, middles
 from pigeon_training.cells.store import read_cells, write_cells
 from pigeon_training.cli import app
+from pigeon_training.geography.boundaries import read_boundaries
 from pigeon_training.presets import CELL_PRESETS
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -120,10 +121,12 @@ def write_world(folder):
         }
 
     countries = [
-        feature(0, 10, ADMIN="Aland", ISO_A2="AL"),
+        feature(0, 10, ADMIN="Aland", ISO_A2="AL", ADM0_A3="ALD"),
         feature(10, 20, ADMIN="Bland", ISO_A2="-99", ADM0_A3="BLD"),
     ]
-    parts = [feature(0, 5, iso_a2="AL", name="Left"), feature(5, 10, iso_a2="AL", name="Right")]
+    parts = [
+        feature(west, west + 5, adm1_code="A", iso_a2="AL", name=name) for west, name in ((0, "Left"), (5, "Right"))
+    ]
     files = folder / "countries.geojson", folder / "admin1.geojson.gz"
     files[0].write_text(json.dumps({"type": "FeatureCollection", "features": countries}))
     files[1].write_bytes(gzip.compress(json.dumps({"type": "FeatureCollection", "features": parts}).encode()))
@@ -169,7 +172,7 @@ def test_command_writes_cells_report_shapes_and_a_map(tmp_path):
 
 def test_cells_with_boundaries_are_read_as_they_were_written(tmp_path):
     countries, parts = write_world(tmp_path)
-    territory = territory_of([read_level(countries, 0), read_level(parts, 1)])
+    territory = territory_of([read_boundaries(countries), read_boundaries(parts)])
     points = np.random.default_rng(5).uniform((0, 0), (9, 20), (500, 2))
     partition = cells_of_land(points, territory, CELL_PRESETS["pigeon"]).partition
     write_cells(tmp_path / "cells", partition)
@@ -210,10 +213,11 @@ def test_island_smaller_than_a_pixel_is_drawn():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("not json", r"x\.geojson: expected boundaries \(GeoJSON"),
-        ('{"features": []}', r"x\.geojson: expected polygons of regions, found none"),
+        ("not json", r"x\.geojson: cannot be read as boundaries"),
+        ('{"type": "FeatureCollection", "features": []}', r"x\.geojson: expected polygons of regions, found none"),
         (
-            '{"features": [{"geometry": {"type": "Point", "coordinates": [1, 2]}}]}',
+            '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"country": "A"}, '
+            '"geometry": {"type": "Point", "coordinates": [1, 2]}}]}',
             "found none; give a file of boundaries",
         ),
     ],
@@ -221,7 +225,7 @@ def test_island_smaller_than_a_pixel_is_drawn():
 def test_file_that_holds_no_boundaries_is_refused(tmp_path, content, message):
     (tmp_path / "x.geojson").write_text(content)
     with pytest.raises(InputError, match=message):
-        read_level(tmp_path / "x.geojson", 0)
+        read_boundaries(tmp_path / "x.geojson")
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +233,7 @@ def real():
     files = [DATA / "boundaries" / f"{name}.geojson.gz" for name in ("countries_50m", "admin1")]
     if not all(file.exists() for file in files):
         pytest.skip("no real boundaries in ../shared/data beside the checkout")
-    return territory_of([read_level(file, depth) for depth, file in enumerate(files)])
+    return territory_of([read_boundaries(file) for file in files])
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from shapely.geometry import box
 
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.geodesy import destination, haversine_km, spherical_mean
-from pigeon_training.cells.admin import read_level
 from pigeon_training.cells.linking import territory_of
 from pigeon_training.cells.partition import Partition
 from pigeon_training.cells.semantic import cells_of_land
 from pigeon_training.cells.shapes import shapes_of
+from pigeon_training.geography.boundaries import read_boundaries
 from pigeon_training.presets import CELL_PRESETS, CellPreset, sized
 
 SCHEDULE = ((8, 0.05), (10, 0.025), (15, 0.015))
@@ -31,7 +31,7 @@ def feature(shape, **names):
 
 def level(path, features, depth):
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    return read_level(path, depth)
+    return read_boundaries(path)
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +40,12 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     fiji = shapely.MultiPolygon([box(177, -19, 180, -16), box(-180, -19, -178, -16)])
     countries = [
-        feature(box(0, 40, 20, 60), iso_a2="AL", country="Aland"),
-        feature(box(20, 40, 30, 60), iso_a2="BL", country="Bland"),
-        feature(fiji, iso_a2="FJ", country="Fiji"),
+        feature(box(0, 40, 20, 60), country_code="AL", country="Aland"),
+        feature(box(20, 40, 30, 60), country_code="BL", country="Bland"),
+        feature(fiji, country_code="FJ", country="Fiji"),
     ]
     squares = [(0, 40), (10, 40), (0, 50), (10, 50)]
-    parts = [feature(box(x, y, x + 10, y + 10), iso_a2="AL", admin1=f"A{n}") for n, (x, y) in enumerate(squares)]
+    parts = [feature(box(x, y, x + 10, y + 10), country_code="AL", admin1=f"A{n}") for n, (x, y) in enumerate(squares)]
     parts += [feature(box(177, -19, 180, -16), country="Fiji", admin1="West")]
     parts += [feature(box(-180, -19, -178, -16), country="Fiji", admin1="East")]
     return territory_of([level(folder / "0.geojson", countries, 0), level(folder / "1.geojson", parts, 1)])
@@ -221,9 +221,14 @@ def test_far_island_keeps_its_cell_and_a_near_one_does_not(tmp_path):
 
 
 def test_districts_join_within_their_region_first(tmp_path):
-    country = level(tmp_path / "0.geojson", [feature(box(0, 0, 4, 1), country="X", iso_a2="XX")], 0)
-    halves = [feature(box(0, 0, 2, 1), iso_a2="XX", admin1="L"), feature(box(2, 0, 4, 1), iso_a2="XX", admin1="R")]
-    fine = [feature(box(n, 0, n + 1, 1), iso_a2="XX", admin1="L" if n < 2 else "R", admin2=f"d{n}") for n in range(4)]
+    country = level(tmp_path / "0.geojson", [feature(box(0, 0, 4, 1), country="X", country_code="XX")], 0)
+    halves = [
+        feature(box(0, 0, 2, 1), country_code="XX", admin1="L"),
+        feature(box(2, 0, 4, 1), country_code="XX", admin1="R"),
+    ]
+    fine = [
+        feature(box(n, 0, n + 1, 1), country_code="XX", admin1="L" if n < 2 else "R", admin2=f"d{n}") for n in range(4)
+    ]
     territory = territory_of(
         [country, level(tmp_path / "1.geojson", halves, 1), level(tmp_path / "2.geojson", fine, 2)]
     )

@@ -144,7 +144,7 @@ def cells(
     out: Annotated[Path, typer.Option("--out", help="The folder for the geocells.")],
     boundaries: Annotated[
         list[Path] | None,
-        typer.Option("--boundaries", help="GeoJSON of countries, then one for each finer level; .gz too."),
+        typer.Option("--boundaries", help="A file of countries, then one for each finer level."),
     ] = None,
     preset: Annotated[
         CellsPreset, typer.Option("--preset", help="The sizes and the OPTICS schedule.")

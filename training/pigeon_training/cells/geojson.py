@@ -7,7 +7,7 @@ from pathlib import Path
 
 import shapely
 
-from pigeon_training.cells.admin import Geometries
+from pigeon_training.cells.covering import Geometries
 from pigeon_training.cells.partition import Partition
 
 

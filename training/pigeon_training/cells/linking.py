@@ -10,14 +10,16 @@ import numpy.typing as npt
 import shapely
 
 from pigeon_edge.errors import InputError
-from pigeon_training.cells.admin import BoundaryLevel, covering
+from pigeon_training.cells.covering import covering
 from pigeon_training.cells.geocell import Region
 from pigeon_training.cells.territory import Territory
+from pigeon_training.geography.boundaries import Boundaries
+from pigeon_training.geography.region_names import RegionName
 
 Ints = npt.NDArray[np.int64]
 
 
-def territory_of(levels: Sequence[BoundaryLevel]) -> Territory:
+def territory_of(levels: Sequence[Boundaries]) -> Territory:
     """Join files of boundaries, coarse to fine, into one territory.
 
     A region is part of the polygon of its country's code or name (and first-level name) in the next coarser file that
@@ -26,7 +28,7 @@ def territory_of(levels: Sequence[BoundaryLevel]) -> Territory:
     """
     if not levels:
         raise InputError("expected a file of boundaries, found none; give countries first, then their regions")
-    depth = np.concatenate([np.full(len(level.geometry), d) for d, level in enumerate(levels)])
+    depth = np.concatenate([np.full(len(level.shapes), d) for d, level in enumerate(levels)])
     first = np.searchsorted(depth, np.arange(len(levels)))  # number of each file's first polygon, coarse to fine
     parent = np.full(len(depth), -1, np.int64)
     for d in range(1, len(levels)):
@@ -35,7 +37,7 @@ def territory_of(levels: Sequence[BoundaryLevel]) -> Territory:
             found = _parents(levels[d], levels[coarser])
             parent[own] = np.where((parent[own] < 0) & (found >= 0), first[coarser] + found, parent[own])
     names = _names(levels, parent)
-    return _arranged(np.concatenate([level.geometry for level in levels]), depth, parent, names)
+    return _arranged(np.concatenate([level.shapes for level in levels]), depth, parent, names)
 
 
 def _arranged(geometry: npt.NDArray[np.object_], depth: Ints, parent: Ints, names: list[Region]) -> Territory:
@@ -53,50 +55,47 @@ def _arranged(geometry: npt.NDArray[np.object_], depth: Ints, parent: Ints, name
     )  # fmt: skip
 
 
-def _parents(fine: BoundaryLevel, coarse: BoundaryLevel) -> Ints:
+def _parents(fine: Boundaries, coarse: Boundaries) -> Ints:
     """Return (F,) the coarse polygon that each fine one is a part of, by names, or by place where it has none."""
-    inside = any(coarse.admin1)
+    inside = any(name.admin1 for name in coarse.names)
     known: dict[tuple[str, str], int] = {}
-    for number in reversed(range(len(coarse.geometry))):
-        for identity in _identities(coarse, number):
-            known[identity, coarse.admin1[number]] = number
-    answer = np.full(len(fine.geometry), -1, np.int64)
+    for number in reversed(range(len(coarse.shapes))):
+        for identity in _identities(coarse.names[number]):
+            known[identity, coarse.names[number].admin1] = number
+    answer = np.full(len(fine.shapes), -1, np.int64)
     nameless = []
-    for number in range(len(fine.geometry)):
-        identities = _identities(fine, number)
-        if not identities or (inside and not fine.admin1[number]):
+    for number in range(len(fine.shapes)):
+        identities = _identities(fine.names[number])
+        if not identities or (inside and not fine.names[number].admin1):
             nameless.append(number)
-        found = (known.get((identity, fine.admin1[number] if inside else "")) for identity in identities)
+        found = (known.get((identity, fine.names[number].admin1 if inside else "")) for identity in identities)
         answer[number] = next((number for number in found if number is not None), -1)
     if nameless:
-        point = shapely.point_on_surface(fine.geometry[nameless])
-        answer[nameless] = covering(coarse.geometry, np.stack([shapely.get_y(point), shapely.get_x(point)], axis=1))
+        point = shapely.point_on_surface(fine.shapes[nameless])
+        answer[nameless] = covering(coarse.shapes, np.stack([shapely.get_y(point), shapely.get_x(point)], axis=1))
     return answer
 
 
-def _identities(level: BoundaryLevel, number: int) -> list[str]:
-    return [name for name in (level.code[number], level.code3[number], level.country[number]) if name]
+def _identities(name: RegionName) -> list[str]:
+    return [identity for identity in (name.country_code, name.country) if identity]
 
 
-def _names(levels: Sequence[BoundaryLevel], parent: Ints) -> list[Region]:
+def _names(levels: Sequence[Boundaries], parent: Ints) -> list[Region]:
     """Return the names of all polygons: a country's own for all its parts, whatever they call it."""
-    code = [name for level in levels for name in level.code]
-    code3 = [name for level in levels for name in level.code3]
-    country = [name for level in levels for name in level.country]
-    admin1 = [name for level in levels for name in level.admin1]
-    admin2 = [name for level in levels for name in level.admin2]
+    stated = [name for level in levels for name in level.names]
     root = np.arange(len(parent))
     while (up := parent[root]).max() >= 0:
         root = np.where(up >= 0, up, root)
     codes: dict[int, Counter[str]] = {}
     for number, top in enumerate(root.tolist()):
-        codes.setdefault(top, Counter()).update([code[number]] if code[number] else [])
+        code = stated[number].country_code
+        codes.setdefault(top, Counter()).update([code] if code else [])
     return [
         Region(
-            code[top] or next(iter(sorted(codes[top], key=lambda name: (-codes[top][name], name))), code3[top]),
-            country[top] or code3[top],
-            admin1[number] or (admin1[parent[number]] if parent[number] >= 0 else ""),
-            admin2[number],
+            stated[top].country_code or next(iter(sorted(codes[top], key=lambda code: (-codes[top][code], code))), ""),
+            stated[top].country,
+            stated[number].admin1 or (stated[parent[number]].admin1 if parent[number] >= 0 else ""),
+            stated[number].admin2,
         )
         for number, top in enumerate(root.tolist())
     ]  # fmt: skip

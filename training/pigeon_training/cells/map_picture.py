@@ -9,7 +9,7 @@ import numpy.typing as npt
 import shapely
 from PIL import Image, ImageDraw, ImageFont
 
-from pigeon_training.cells.admin import Geometries
+from pigeon_training.cells.covering import Geometries
 from pigeon_training.cells.partition import Partition
 
 Floats = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import shapely
 
 from pigeon_edge.geodesy import lat_lng_of, unit_vectors
-from pigeon_training.cells.admin import Geometries
+from pigeon_training.cells.covering import Geometries
 from pigeon_training.cells.partition import Partition
 from pigeon_training.cells.territory import Territory
 from pigeon_training.cells.tree import Split

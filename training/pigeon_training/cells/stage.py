@@ -48,10 +48,11 @@ def _from_names(rows: Sequence[PhotoRow], preset: CellPreset, out: Path, say: Sa
 def _from_boundaries(
     rows: Sequence[PhotoRow], boundaries: Sequence[Path], preset: CellPreset, out: Path, say: Say
 ) -> None:
-    from pigeon_training.cells import admin, geojson, linking, map_picture, shapes
+    from pigeon_training.cells import geojson, linking, map_picture, shapes
+    from pigeon_training.geography.boundaries import read_boundaries
 
     with _told("read the boundaries", say):
-        territory = linking.territory_of([admin.read_level(path, depth) for depth, path in enumerate(boundaries)])
+        territory = linking.territory_of([read_boundaries(path) for path in boundaries])
     with _told("made the geocells", say):
         made = cells_of_land(lat_lng_of_rows(rows), territory, preset, _watch("parts"))
     with _told("cut the shapes", say):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import shapely
 
 from pigeon_edge.geodesy import unit_vectors
-from pigeon_training.cells.admin import Geometries, covering
+from pigeon_training.cells.covering import Geometries, covering
 from pigeon_training.cells.geocell import Region
 
 Floats = npt.NDArray[np.float64]

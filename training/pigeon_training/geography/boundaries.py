@@ -22,6 +22,7 @@ REACH_KM = 50.0
 """How far off the nearest region a photograph may be: harbours, piers, islets that a simplified coast leaves out."""
 
 _CHUNK = 250_000
+_POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +139,8 @@ def _read(name: str, layer: str) -> tuple[Sequence[Mapping[str, object]], Shapes
         geometries = shapely.from_wkb(shapes)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, shapely.GEOSException, ValueError) as error:
         raise InputError(f"{name}: cannot be read as boundaries ({' '.join(str(error).split())})") from error
+    if not np.isin(shapely.get_type_id(geometries), _POLYGONS).any():
+        raise InputError(f"{name}: expected polygons of regions, found none; give a file of boundaries")
     _check_degrees(name, facts["crs"], geometries)
     columns = [str(column).lower() for column in facts["fields"]]
     return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)], geometries

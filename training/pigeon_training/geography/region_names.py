@@ -41,6 +41,8 @@ LAYOUTS = (
     Layout("Natural Earth", frozenset({"adm1_code"}), _NATURAL_EARTH_CODES, ("admin",), ("name", "name_en", "gn_name")),
     # Natural Earth admin_0_countries; ISO_A2 is -99 where Natural Earth and ISO disagree (France, Norway, Kosovo).
     Layout("Natural Earth", frozenset({"adm0_a3"}), _NATURAL_EARTH_CODES, ("admin", "name")),
+    # This project's own names again, where countries have no code.
+    Layout("pigeon-edge", frozenset({"country"}), (), ("country",), ("admin1",), ("admin2",)),
 )
 """Layouts that columns tell apart; geoBoundaries states its level in every row, see ``_of_geoboundaries``."""
 
