@@ -16,7 +16,9 @@ from torch.nn import functional
 from pigeon_edge.photo_manifest import Split
 from pigeon_training.captions import CaptionStyle
 from pigeon_training.clip_folder import Clip, load_clip
-from pigeon_training.contrast import (
+from pigeon_training.contrast.batches import Batch, Batches
+from pigeon_training.contrast.loss import MAX_LOG_SCALE, Side, cached_backward, info_nce
+from pigeon_training.contrast.pretrain import (
     PRETRAIN_PRESETS,
     ContrastSettings,
     image_embedding,
@@ -24,9 +26,7 @@ from pigeon_training.contrast import (
     new_optimizer,
     text_embedding,
 )
-from pigeon_training.contrast_batches import Batch, Batches
-from pigeon_training.contrast_loss import MAX_LOG_SCALE, Side, cached_backward, info_nce
-from pigeon_training.contrast_probe import probe
+from pigeon_training.contrast.probe import probe
 from pigeon_training.dataset import read_split
 from pigeon_training.planet.album import render_album
 from pigeon_training.testing import TINY_SIZE_PX, write_tiny_clip

@@ -11,14 +11,14 @@ import torch
 from typer.testing import CliRunner
 
 from pigeon_edge.errors import InputError, UsageError
-from pigeon_training import contrast_manifest
 from pigeon_training.captions import CaptionStyle
 from pigeon_training.cli import app
 from pigeon_training.clip_folder import load_clip
-from pigeon_training.contrast import PRETRAIN_PRESETS, backward, learning_rate
-from pigeon_training.contrast_batches import Batches, tokenise
-from pigeon_training.contrast_manifest import pretrain_manifest
-from pigeon_training.contrast_probe import probe
+from pigeon_training.contrast import stage
+from pigeon_training.contrast.batches import Batches, tokenise
+from pigeon_training.contrast.pretrain import PRETRAIN_PRESETS, backward, learning_rate
+from pigeon_training.contrast.probe import probe
+from pigeon_training.contrast.stage import pretrain_manifest
 from pigeon_training.dataset import Split, read_split
 from pigeon_training.testing import write_tiny_clip
 
@@ -65,7 +65,7 @@ def test_gradients_of_both_towers_do_not_depend_on_the_chunk(tiny_clip, batches)
 
 
 def test_embeddings_are_those_of_transformers(tiny_clip, batches):
-    from pigeon_training.contrast import image_embedding, text_embedding
+    from pigeon_training.contrast.pretrain import image_embedding, text_embedding
 
     model, batch = load_clip(str(tiny_clip)).model, batches.at(0)
     with torch.inference_mode():
@@ -81,7 +81,7 @@ def test_embeddings_are_those_of_transformers(tiny_clip, batches):
 
 
 def test_padding_does_not_change_an_embedding(tiny_clip):
-    from pigeon_training.contrast import text_embedding
+    from pigeon_training.contrast.pretrain import text_embedding
 
     clip = load_clip(str(tiny_clip))
     short, long = "A photo.", "A photo of a much longer caption than the other one."
@@ -128,7 +128,7 @@ def test_interrupted_run_that_goes_on_gives_the_same_weights(tiny_clip, manifest
             yield step, make(step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(contrast_manifest, "read_ahead", interrupted)
+        patch.setattr(stage, "read_ahead", interrupted)
         with pytest.raises(KeyboardInterrupt):
             pretrain_manifest(str(tiny_clip), manifest, tmp_path / "parts", SETTINGS, silent, resume=False)
     assert not (tmp_path / "parts").exists()

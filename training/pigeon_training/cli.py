@@ -192,8 +192,8 @@ def pretrain(
     from dataclasses import replace
 
     from pigeon_training.captions import CaptionStyle
-    from pigeon_training.contrast import PRETRAIN_PRESETS
-    from pigeon_training.contrast_manifest import pretrain_manifest
+    from pigeon_training.contrast.pretrain import PRETRAIN_PRESETS
+    from pigeon_training.contrast.stage import pretrain_manifest
 
     preset = PRETRAIN_PRESETS[CaptionStyle(captions.value)]
     rate = preset.learning_rate if learning_rate is None else learning_rate

@@ -17,8 +17,8 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from pigeon_edge.encoders.protocol import unit
 from pigeon_training.captions import CaptionStyle, place_caption
-from pigeon_training.contrast import text_embedding
-from pigeon_training.contrast_batches import tokenise
+from pigeon_training.contrast.batches import tokenise
+from pigeon_training.contrast.pretrain import text_embedding
 from pigeon_training.places import Town
 
 Floats = npt.NDArray[np.float32]

@@ -23,10 +23,10 @@ from pigeon_edge.files import replacing, sha256_of, write_json
 from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest
 from pigeon_training.caption_facts import read_facts
 from pigeon_training.clip_folder import Clip, load_clip, save_clip
-from pigeon_training.contrast import ContrastSettings, StepReport, new_optimizer, train
-from pigeon_training.contrast_batches import Batches, read_ahead
-from pigeon_training.contrast_checkpoint import read_checkpoint, write_checkpoint
-from pigeon_training.contrast_probe import probe
+from pigeon_training.contrast.batches import Batches, read_ahead
+from pigeon_training.contrast.checkpoint import read_checkpoint, write_checkpoint
+from pigeon_training.contrast.pretrain import ContrastSettings, StepReport, new_optimizer, train
+from pigeon_training.contrast.probe import probe
 from pigeon_training.dataset import read_split
 
 PROBE_PHOTOGRAPHS = 256

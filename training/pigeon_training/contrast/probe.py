@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_training.clip_folder import Clip
-from pigeon_training.contrast import image_embedding, text_embedding
-from pigeon_training.contrast_batches import Batches
+from pigeon_training.contrast.batches import Batches
+from pigeon_training.contrast.pretrain import image_embedding, text_embedding
 
 
 @dataclass(frozen=True)

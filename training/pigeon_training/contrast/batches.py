@@ -14,7 +14,7 @@ from transformers import CLIPTokenizer
 from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.captions import NOTHING_MORE, CaptionFacts, CaptionStyle, caption
-from pigeon_training.contrast_loss import same_words
+from pigeon_training.contrast.loss import same_words
 from pigeon_training.dataset import read_all_pixels
 
 MAX_TOKENS = 77

@@ -11,8 +11,8 @@ from transformers import CLIPModel
 
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.captions import CaptionStyle
-from pigeon_training.contrast_batches import Batch
-from pigeon_training.contrast_loss import MAX_LOG_SCALE, Side, cached_backward, info_nce
+from pigeon_training.contrast.batches import Batch
+from pigeon_training.contrast.loss import MAX_LOG_SCALE, Side, cached_backward, info_nce
 from pigeon_training.model import normalise, planes
 
 

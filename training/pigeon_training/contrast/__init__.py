@@ -1,0 +1,1 @@
+"""Continued contrastive pre-training of both CLIP towers."""
