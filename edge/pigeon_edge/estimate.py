@@ -73,7 +73,7 @@ class Estimate:
     refinement: Refinement
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields of an event that describe the answer (``docs`` of the format: ``event.py``)."""
+        """Return the fields of an event that describe the answer (``event.py`` has the format)."""
         return {
             "location": {
                 **_point(self.lat_lng),

@@ -14,6 +14,7 @@ from pigeon_edge.streams import source as source_module
 from pigeon_edge.streams.frame import Frame
 from pigeon_edge.streams.runner import at_rate, stream_events
 from pigeon_edge.streams.source import open_source
+from pigeon_edge.streams.video import video_frames
 from pigeon_edge.testing import write_colour
 
 av = pytest.importorskip("av")
@@ -194,3 +195,16 @@ def test_names_of_cameras(monkeypatch, name, device):
 def test_a_camera_that_is_not_there_says_so():
     with pytest.raises(InputError, match=r"/dev/video987: cannot be opened as video"):
         next(open_source("987"))
+
+
+def test_input_device_gives_frames_in_its_own_time():
+    # FFmpeg's test device is opened as a camera is: a name, and the format of an input device.
+    if "lavfi" not in av.formats_available:
+        pytest.skip("this build of FFmpeg has no lavfi input device")
+    found = list(video_frames("color=red:size=64x48:rate=10:duration=1", "lavfi"))
+    assert [frame.index for frame in found] == list(range(10))
+    assert [frame.pts_s for frame in found] == pytest.approx([n / 10 for n in range(10)])
+    assert found[0].image.size == (64, 48)
+    red, green, blue = found[0].image.getpixel((32, 24))
+    assert red > 240
+    assert max(green, blue) < 15
