@@ -1,0 +1,20 @@
+"""``pigeon-edge train``: one command a stage. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+from pigeon_edge.cli.group import command_group
+from pigeon_training.cli import cells, data, evaluate, fit, gallery, planet, pretrain
+from pigeon_training.manifests.cli import app as manifest_app
+
+app = command_group("Make a model of your own.")
+app.command(epilog=planet.PLANET_EXAMPLES)(planet.planet)
+app.command(epilog=planet.RENDER_EXAMPLES)(planet.render)
+app.command(epilog=planet.ATLAS_EXAMPLES)(planet.atlas)
+app.command(epilog=data.SAMPLES_EXAMPLES)(data.samples)
+app.command(epilog=data.GEOGRAPHY_EXAMPLES)(data.geography)
+app.command(epilog=cells.CELLS_EXAMPLES)(cells.cells)
+app.command(epilog=pretrain.PRETRAIN_EXAMPLES)(pretrain.pretrain)
+app.command(epilog=fit.FIT_EXAMPLES)(fit.fit)
+app.command(epilog=gallery.GALLERY_EXAMPLES)(gallery.gallery)
+app.command(epilog=evaluate.EVALUATE_EXAMPLES)(evaluate.evaluate)
+app.add_typer(manifest_app, name="manifest")

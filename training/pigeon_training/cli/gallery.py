@@ -1,0 +1,32 @@
+"""``pigeon-edge train gallery``: what retrieval searches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pigeon_edge.cli.console import say
+from pigeon_edge.cli.group import examples
+from pigeon_training.cli.options import CellsOption, ManifestOption
+
+GALLERY_EXAMPLES = examples(
+    "pigeon-edge train gallery --manifest photos.csv --cells cells \\",
+    "  --encoder encoder.int8.onnx --out gallery",
+)
+
+
+def gallery(
+    manifest: ManifestOption,
+    cells: CellsOption,
+    encoder: Annotated[Path, typer.Option("--encoder", help="The graph that ships: encoder.int8.onnx.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder for the gallery.")],
+    reach_km: Annotated[float, typer.Option("--reach-km", min=0.0, help="Radius of a location cluster.")] = 15.0,
+    limit_per_place: Annotated[int, typer.Option("--per-place", min=1, help="Photographs a place, at most.")] = 4,
+) -> None:
+    """Embed the training photographs with the graph that ships, and index them."""
+    from pigeon_training.gallery import gallery_of_manifest
+
+    count, clusters = gallery_of_manifest(manifest, cells, encoder, out, reach_km, limit_per_place)
+    say(f"pigeon-edge: {count} photographs in {clusters} location clusters in {out}")
