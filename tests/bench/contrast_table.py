@@ -16,7 +16,7 @@ from torch.nn import functional
 from pigeon_edge.photo_manifest import Split
 from pigeon_training.captions import CaptionStyle
 from pigeon_training.clip_folder import Clip, load_clip
-from pigeon_training.contrast.batches import Batch, Batches
+from pigeon_training.contrast.batches import Batch, Batches, captions_of_facts
 from pigeon_training.contrast.loss import MAX_LOG_SCALE, Side, cached_backward, info_nce
 from pigeon_training.contrast.pretrain import (
     PRETRAIN_PRESETS,
@@ -72,7 +72,8 @@ def _trained(folder: Path, settings: ContrastSettings, loss: Loss) -> float:
     clip = load_clip(str(write_tiny_clip(folder / "clip", seed=settings.seed)))
     manifest = folder / "planet" / "manifest.csv"
     rows = read_split(manifest, Split.TRAIN)
-    batches = Batches(rows, {}, settings.style, clip.tokenizer, clip.spec, settings.batch, settings.seed)
+    caption_of = captions_of_facts({}, settings.style, settings.seed)
+    batches = Batches(rows, caption_of, clip.tokenizer, clip.spec, settings.batch, settings.seed)
     optimizer = new_optimizer(clip.model, settings)
     bias = torch.nn.Parameter(torch.tensor(-10.0))
     optimizer.add_param_group({"params": [bias], "weight_decay": 0.0})

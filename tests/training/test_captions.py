@@ -12,10 +12,13 @@ from pigeon_edge.errors import InputError
 from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_training.caption_facts import read_facts
 from pigeon_training.captions import NOTHING_MORE, CaptionFacts, CaptionStyle, caption, quarter, with_article
+from pigeon_training.geography.climate import CLIMATES
+from pigeon_training.geography.climate_names import CLIMATE_LABELS, climate_phrase
 
 PIGEON, PIGEOTTO, STREETCLIP = CaptionStyle
 ROW = PhotoRow(Path("/a/1.jpg"), 48.0, 2.0, "p1", month=4, heading_deg=91.0, country="France", admin1="Bretagne")
-FACTS = CaptionFacts("Brest", "a temperate oceanic climate", "oceanic", "right")
+FACTS = CaptionFacts("Brest", "Cfb", "right")
+PROSE = "This location has a temperate climate without a dry season and with warm summers."
 LOCATION = "A Street View photo close to the town of Brest in the region of Bretagne in France."
 COUNT = 4000
 
@@ -41,7 +44,7 @@ def test_caption_is_a_function_of_seed_names_and_epoch():
 def test_pigeon_keeps_each_part_as_often_as_published():
     captions = many(PIGEON)
     expected = {
-        "This location has a temperate oceanic climate.": 0.4,
+        PROSE: 0.4,
         "In this location, people drive on the right side of the road.": 0.3 * 0.6,  # only where no climate is told
         "This photo is facing east.": 0.3,
         "The photo was taken in April.": 0.3,
@@ -58,7 +61,7 @@ def test_pigeon_keeps_each_part_as_often_as_published():
 
 def test_pigeotto_keeps_each_part_as_often_as_published():
     captions = many(PIGEOTTO)
-    assert share(captions, "This location has a oceanic climate.") == pytest.approx(0.45, abs=0.03)
+    assert share(captions, "This location has a temperate oceanic climate.") == pytest.approx(0.45, abs=0.03)
     assert share(captions, "drive on the right") == pytest.approx(0.2 * 0.55, abs=0.03)
     located = [text for text in captions if text.startswith("A photo I took")]
     assert len(located) / COUNT == pytest.approx(1 - 0.45 * 0.2, abs=0.03)
@@ -86,8 +89,8 @@ def test_what_a_row_lacks_is_left_out():
     assert set(many(PIGEON, bare, NOTHING_MORE)) == {"A Street View photo."}
     assert set(many(PIGEOTTO, replace(bare, country="Peru"), NOTHING_MORE)) == {"A photo I took in Peru."}
     assert set(many(STREETCLIP, replace(bare, admin1="X"), NOTHING_MORE)) == {"A Street View photo."}
-    only_climate = many(PIGEON, replace(bare, country="Peru"), CaptionFacts(climate="a dry climate"))
-    assert share(only_climate, "This location has a dry climate.") == pytest.approx(0.4, abs=0.03)
+    only_climate = many(PIGEON, replace(bare, country="Peru"), CaptionFacts(climate="BWh"))
+    assert share(only_climate, "This location has an arid and hot desert climate.") == pytest.approx(0.4, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +125,21 @@ def test_facts_are_read_from_columns_that_are_there(tmp_path):
         tmp_path / "a.jpg": CaptionFacts(town="Brest", driving_side="left"),
         tmp_path / "b.jpg": NOTHING_MORE,
     }
+
+
+def test_every_climate_has_words_of_its_own():
+    phrases = [climate_phrase(code) for code in CLIMATES]
+    assert len(set(phrases)) == len(CLIMATES) - 1  # As and Aw differ in the season of the drought alone
+    assert set(CLIMATE_LABELS) == set(CLIMATES)
+    assert climate_phrase("Dfc") == "a cold climate without a dry season and with cold summers"
+    assert climate_phrase("ET") == "a polar tundra climate"
+    assert "has an ice cap climate." in " ".join(many(PIGEOTTO, ROW, CaptionFacts(climate="EF")))
+
+
+def test_climate_that_is_none_is_refused(tmp_path):
+    (tmp_path / "m.csv").write_text("path,lat,lng,climate\na.jpg,1,1,mild\n", "utf-8")
+    with pytest.raises(InputError, match=r"m\.csv:2: expected a Koeppen-Geiger class in climate, found 'mild'"):
+        read_facts(tmp_path / "m.csv")
 
 
 def test_driving_side_that_is_none_is_refused(tmp_path):

@@ -15,7 +15,7 @@ from pigeon_training.captions import CaptionStyle
 from pigeon_training.cli import app
 from pigeon_training.clip_folder import load_clip
 from pigeon_training.contrast import stage
-from pigeon_training.contrast.batches import Batches, tokenise
+from pigeon_training.contrast.batches import Batches, captions_of_facts, tokenise
 from pigeon_training.contrast.pretrain import PRETRAIN_PRESETS, backward, learning_rate
 from pigeon_training.contrast.probe import probe
 from pigeon_training.contrast.stage import pretrain_manifest
@@ -46,7 +46,7 @@ def manifest(rows_of, album):
 def batches(tiny_clip, manifest):
     clip = load_clip(str(tiny_clip))
     rows = read_split(manifest, Split.TRAIN)
-    return Batches(rows, {}, CaptionStyle.PIGEON, clip.tokenizer, clip.spec, 12, 330)
+    return Batches(rows, captions_of_facts({}, CaptionStyle.PIGEON, 330), clip.tokenizer, clip.spec, 12, 330)
 
 
 def weights_of(folder):

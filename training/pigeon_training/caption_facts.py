@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pigeon_edge.errors import InputError
 from pigeon_training.captions import CaptionFacts
+from pigeon_training.geography.climate import CLIMATES
 
 _COLUMNS = tuple(field.name for field in fields(CaptionFacts))
 
@@ -16,8 +17,8 @@ _COLUMNS = tuple(field.name for field in fields(CaptionFacts))
 def read_facts(manifest: Path) -> dict[Path, CaptionFacts]:
     """Return the facts of each photograph, by its complete path.
 
-    They are the columns ``town, climate, climate_label, driving_side``; of a column that is absent, nothing is known.
-    Raises InputError for a driving side that is none.
+    They are the columns ``town, climate, driving_side``; of a column that is absent, nothing is known.
+    Raises InputError for a driving side or a climate that is none.
     """
     try:
         with manifest.open(newline="", encoding="utf-8") as file:
@@ -33,4 +34,6 @@ def _facts(manifest: Path, line: int, record: Mapping[str, str | None]) -> Capti
     facts = CaptionFacts(*((record.get(column) or "").strip() for column in _COLUMNS))
     if facts.driving_side not in ("", "left", "right"):
         raise InputError(f"{manifest}:{line}: expected driving_side left or right, found {facts.driving_side!r}")
+    if facts.climate and facts.climate not in CLIMATES:
+        raise InputError(f"{manifest}:{line}: expected a Koeppen-Geiger class in climate, found {facts.climate!r}")
     return facts

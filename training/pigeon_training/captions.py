@@ -13,6 +13,7 @@ from enum import Enum
 import numpy as np
 
 from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_training.geography.climate_names import CLIMATE_LABELS, climate_phrase
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -40,13 +41,11 @@ class CaptionStyle(str, Enum):
 class CaptionFacts:
     """What a caption may say beyond the manifest row; empty where it is not known.
 
-    ``climate`` is a phrase after "This location has" ("a humid subtropical climate"), ``climate_label`` stands before
-    the word "climate" ("humid subtropical"), ``driving_side`` is "left" or "right".
+    ``climate`` is a Koeppen-Geiger class such as Cfb, ``driving_side`` is "left" or "right".
     """
 
     town: str = ""
     climate: str = ""
-    climate_label: str = ""
     driving_side: str = ""
 
 
@@ -126,9 +125,12 @@ def quarter(heading_deg: float) -> str:
 
 
 def _climate(facts: CaptionFacts, recipe: _Recipe) -> str:
+    if not facts.climate:
+        return ""
     if recipe.short_climate:
-        return f"This location has a {facts.climate_label} climate." if facts.climate_label else ""
-    return f"This location has {facts.climate}." if facts.climate else ""
+        label = CLIMATE_LABELS[facts.climate]
+        return f"This location has {'an' if label[0] in 'aeiou' else 'a'} {label} climate."
+    return f"This location has {climate_phrase(facts.climate)}."
 
 
 def _heading(heading_deg: float | None) -> str:

@@ -57,7 +57,12 @@ def mean_of_views(embedding: torch.Tensor, sample: torch.Tensor) -> torch.Tensor
 
 def new_tower(preset: TowerPreset) -> CLIPVisionModel:
     """Return a tower of a preset's shape with random weights: the class that also loads published CLIP weights."""
-    config = CLIPVisionConfig(
+    return CLIPVisionModel(vision_config(preset))
+
+
+def vision_config(preset: TowerPreset) -> CLIPVisionConfig:
+    """Return a preset's shape as transformers writes it."""
+    return CLIPVisionConfig(
         image_size=preset.image_size_px,
         patch_size=preset.patch_px,
         hidden_size=preset.width,
@@ -67,7 +72,6 @@ def new_tower(preset: TowerPreset) -> CLIPVisionModel:
         # On a CPU in bfloat16, with the few tokens of a small image, plain attention trains faster than fused.
         attn_implementation="eager",
     )
-    return CLIPVisionModel(config)
 
 
 def planes(pixels: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,7 @@ def write_tiny_clip(folder: Path, seed: int = 7, projection: int = 16) -> Path:
     Images are of 32 px, embeddings of ``projection``; the logit scale is CLIP's initial one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(folder)
+    tokenizer = byte_tokenizer(folder)
     torch.manual_seed(seed)
     model = CLIPModel(_config(tokenizer, projection))
     with torch.no_grad():
@@ -41,7 +41,7 @@ def _config(tokenizer: CLIPTokenizer, projection: int) -> CLIPConfig:
     return CLIPConfig(text_config=text, vision_config=vision, projection_dim=projection)
 
 
-def _tokenizer(folder: Path) -> CLIPTokenizer:
+def byte_tokenizer(folder: Path) -> CLIPTokenizer:
     """Return a byte-level BPE tokenizer as CLIP's is: every byte, within a word and at its end, and a few merges."""
     alphabet = sorted(ByteLevel.alphabet())
     merged = [first + second for first, second in _MERGES]

@@ -45,7 +45,7 @@ def pretrain(
     """Train both towers of a CLIP model further: photographs against captions made of their manifest.
 
     Captions say the country and region, and where the manifest has such columns the month, heading_deg, town,
-    climate ("a humid subtropical climate"), climate_label ("humid subtropical") and driving_side (left, right).
+    climate (a Koeppen-Geiger class: Cfb) and driving_side (left, right).
     """
     from dataclasses import replace
 

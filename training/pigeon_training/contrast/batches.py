@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.captions import NOTHING_MORE, CaptionFacts, CaptionStyle, caption
 from pigeon_training.contrast.loss import same_words
 from pigeon_training.dataset import read_all_pixels
+
+CaptionOf: TypeAlias = Callable[[PhotoRow, int], str]
 
 MAX_TOKENS = 77
 """The context of CLIP's text tower (Radford et al. 2021); longer captions are cut."""
@@ -33,11 +36,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Batches:
-    """The photographs of a manifest in an order of its own for every epoch; the last, partial batch is left out."""
+    """Photographs in an order of its own for every epoch; the last, partial batch is left out.
+
+    ``caption_of`` a row and an epoch is a function of these alone.
+    """
 
     rows: Sequence[PhotoRow]
-    facts: Mapping[Path, CaptionFacts]
-    style: CaptionStyle
+    caption_of: CaptionOf
     tokenizer: CLIPTokenizer
     spec: PreprocessSpec
     size: int
@@ -59,7 +64,12 @@ class Batches:
 
     def captions(self, rows: Sequence[PhotoRow], epoch: int) -> list[str]:
         """Return the captions of rows in an epoch."""
-        return [caption(r, self.facts.get(r.path, NOTHING_MORE), self.style, self.seed, epoch) for r in rows]
+        return [self.caption_of(row, epoch) for row in rows]
+
+
+def captions_of_facts(facts: Mapping[Path, CaptionFacts], style: CaptionStyle, seed: int) -> CaptionOf:
+    """Return what writes the captions of a style, from what is known of each photograph by its complete path."""
+    return lambda row, epoch: caption(row, facts.get(row.path, NOTHING_MORE), style, seed, epoch)
 
 
 def tokenise(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> torch.Tensor:

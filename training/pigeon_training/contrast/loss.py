@@ -55,10 +55,14 @@ def cached_backward(
     """Add the gradients of ``loss_of`` over the whole batch, one chunk in memory at a time; return what it returns.
 
     The gradients are those of one large batch, exactly: embeddings first, without a graph; then the loss and its
-    gradient by embedding; then each chunk again, with that gradient (Gao et al. 2021, gradient caching). The towers
-    must be deterministic: in evaluation mode, or without dropout.
+    gradient by embedding; then each chunk again, with that gradient (Gao et al. 2021, gradient caching). A batch of
+    one chunk needs no second pass. The towers must be deterministic: in evaluation mode, or without dropout.
     """
     sides = (image, text)
+    if len(image.chunks) == len(text.chunks) == 1:
+        loss, accuracy = loss_of(image.encode(image.chunks[0]).float(), text.encode(text.chunks[0]).float())
+        loss.backward()
+        return float(loss.detach()), float(accuracy)
     with torch.no_grad():
         leaves = [torch.cat([side.encode(chunk) for chunk in side.chunks]).float() for side in sides]
     for leaf in leaves:

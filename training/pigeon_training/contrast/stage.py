@@ -23,7 +23,7 @@ from pigeon_edge.files import replacing, sha256_of, write_json
 from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest
 from pigeon_training.caption_facts import read_facts
 from pigeon_training.clip_folder import Clip, load_clip, save_clip
-from pigeon_training.contrast.batches import Batches, read_ahead
+from pigeon_training.contrast.batches import Batches, captions_of_facts, read_ahead
 from pigeon_training.contrast.checkpoint import read_checkpoint, write_checkpoint
 from pigeon_training.contrast.pretrain import ContrastSettings, StepReport, new_optimizer, train
 from pigeon_training.contrast.probe import probe
@@ -48,7 +48,12 @@ def pretrain_manifest(
     clip = load_clip(model)
     clip.model.to("cuda" if torch.cuda.is_available() else "cpu")
     batches = Batches(
-        rows, read_facts(manifest), settings.style, clip.tokenizer, clip.spec, settings.batch, settings.seed
+        rows,
+        captions_of_facts(read_facts(manifest), settings.style, settings.seed),
+        clip.tokenizer,
+        clip.spec,
+        settings.batch,
+        settings.seed,
     )
     run = _run(model, manifest, settings)
     say(f"pigeon-edge: {len(rows)} photographs, {min(settings.batch, len(rows))} compared at a time")

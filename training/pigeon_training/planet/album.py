@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,10 @@ from PIL import ExifTags, Image
 
 from pigeon_edge.cli.console import progress
 from pigeon_edge.files import replacing
-from pigeon_edge.photo_manifest import PhotoRow, write_manifest
+from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows, write_manifest
+from pigeon_training.manifests.table import read_table, with_columns, write_table
 from pigeon_training.planet import World, make_world, render, sample_places
+from pigeon_training.planet.facts import facts_of_places
 
 HEADINGS_DEG = (0, 90, 180, 270)
 JPEG_QUALITY = 88
@@ -30,8 +32,13 @@ def render_album(out: Path, place_count: int, seed: int, size_px: int) -> int:
         jobs = pool.map(partial(_photograph, world, scratch, seed, size_px), range(len(rows)), rows, chunksize=CHUNK)
         for _ in progress(jobs, len(rows), "photographs"):
             pass
-        write_manifest(scratch / "manifest.csv", (_placed(row, scratch) for row in rows))
+        _write_manifest(scratch / "manifest.csv", world, rows)
     return len(rows)
+
+
+def _write_manifest(path: Path, world: World, rows: Sequence[PhotoRow]) -> None:
+    write_manifest(path, (_placed(row, path.parent) for row in rows))
+    write_table(path, with_columns(read_table(path), facts_of_places(world, lat_lng_of_rows(rows))))
 
 
 def _rows(world: World, place_count: int, seed: int) -> Iterator[PhotoRow]:

@@ -1,0 +1,1 @@
+"""What each contribution of PIGEON buys, on the procedural planet, beside what was published."""
