@@ -13,9 +13,10 @@ from torch import nn
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 from pigeon_training.augment import another_camera
-from pigeon_training.losses import Smoothing, haversine_targets, inconsistency, soft_cross_entropy, sphere_tensor
+from pigeon_training.losses import haversine_targets, inconsistency, soft_cross_entropy, sphere_tensor
 from pigeon_training.model import GeocellModel, Heads, new_tower, normalise, planes
 from pigeon_training.presets import FitPreset
+from pigeon_training.smoothing import Smoothing
 
 Say = Callable[[str], None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pigeon_edge.errors import UsageError
+from pigeon_training.smoothing import Smoothing
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,26 @@ class FitPreset:
     warmup: float
     colour_strength: float
     consistency_weight: float
+    seed: int = 330
+
+
+@dataclass(frozen=True)
+class HeadsPreset:
+    """How linear heads are trained on embeddings that are there already.
+
+    ``tasks`` are those beside the geocells, of ``tasks.TASK_SIZES``; ``elevation_offset_m`` is that of
+    ``tasks.RegressionScale``. AdamW without a schedule; training ends after ``patience`` epochs without a lower median
+    error on the validation split.
+    """
+
+    smoothing: Smoothing
+    tasks: tuple[str, ...]
+    elevation_offset_m: float
+    learning_rate: float
+    weight_decay: float
+    batch: int
+    epochs: int
+    patience: int
     seed: int = 330
 
 
@@ -78,6 +99,29 @@ TOY_FULL = FitPreset(
 )
 
 FIT_PRESETS = {"toy-quick": TOY_QUICK, "toy-full": TOY_FULL}
+
+PIGEON_HEADS = HeadsPreset(
+    smoothing=Smoothing(75.0, normalised=False),
+    tasks=("regression", "climate", "month"),
+    elevation_offset_m=408.0,
+    learning_rate=2e-5,
+    weight_decay=0.01,
+    batch=1024,
+    epochs=1000,
+    patience=20,
+)
+"""Haas et al. 2024 and its code, whose patience is without end; PIGEOTTO's photographs have no month."""
+
+HEADS_PRESETS = {
+    "pigeon": PIGEON_HEADS,
+    "pigeotto": replace(
+        PIGEON_HEADS,
+        smoothing=Smoothing(65.0, normalised=False),
+        tasks=("regression", "climate"),
+        elevation_offset_m=416.0,
+    ),
+    "toy": replace(PIGEON_HEADS, smoothing=Smoothing(250.0), learning_rate=3e-3, batch=128, epochs=60, patience=10),
+}
 
 PLANET_PRESETS = {
     "quick": PlanetPreset(
