@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import transformers
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from transformers import CLIPVisionModel
@@ -16,31 +15,13 @@ from transformers import CLIPVisionModel
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training import clip_folder
+from pigeon_training.clip_folder import load_tower
+
+__all__ = ["Heads", "load_tower", "read_heads", "read_spec"]
 
 HEADS_FILE = "heads.safetensors"
 
 Heads: TypeAlias = Mapping[str, npt.NDArray[np.float32]]
-
-_MODEL_TYPES = frozenset({"clip", "clip_vision_model"})
-
-
-def load_tower(model: str) -> CLIPVisionModel:
-    """Return the float32 vision tower of a CLIPVisionModel or CLIPModel saved by transformers.
-
-    ``model`` is a folder, or the id of a model on the Hugging Face hub. Raises InputError where it is neither.
-    """
-    try:
-        with clip_folder.quiet():
-            config = transformers.AutoConfig.from_pretrained(model)
-            if config.model_type not in _MODEL_TYPES:
-                raise InputError(f"{model}: expected a CLIP model, found {config.model_type!r}; name another one")
-            tower, report = CLIPVisionModel.from_pretrained(model, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{model}: expected a CLIP folder or hub id that transformers can load, {reason}") from error
-    if report["missing_keys"]:
-        raise InputError(f"{model}: the weights lack {min(report['missing_keys'])}; save the model again")
-    return tower.float().eval()
 
 
 def read_heads(folder: Path) -> dict[str, npt.NDArray[np.float32]] | None:

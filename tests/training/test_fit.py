@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.to_onnx import load_tower, read_heads, read_spec
-from pigeon_training.fit import Examples, errors_km, fit, save_model
+from pigeon_training.fit import Examples, errors_km, fit
 from pigeon_training.fit_manifest import fit_manifest
-from pigeon_training.model import GeocellModel, new_tower, normalise, planes
+from pigeon_training.model import GeocellModel, Heads, new_tower, normalise, planes
+from pigeon_training.model_folder import FittedModel, load_model, save_model
 from pigeon_training.presets import FitPreset, TowerPreset
+from pigeon_training.tasks import TASK_SIZES, RegressionScale
 
 SPEC = PreprocessSpec(16)
 CENTROIDS = np.array([[10.0, 10.0], [45.0, -100.0], [-30.0, 150.0]])
@@ -55,7 +58,7 @@ def test_colours_are_learnt(fitted):
 
 def test_untrained_model_knows_nothing_of_them():
     torch.manual_seed(1)
-    model = GeocellModel(new_tower(PRESET.tower), 3)
+    model = GeocellModel(new_tower(PRESET.tower), Heads(24, {"cells": 3}))
     assert (errors_km(model, coloured(60, 3), CENTROIDS) >= 200).mean() > 0.4
 
 
@@ -80,20 +83,53 @@ def test_fewer_photographs_than_a_batch_are_trained_on_all_the_same():
 
 def test_warmup_of_exactly_one_step_is_no_division_by_zero():
     preset = FitPreset(**{**vars(PRESET), "epochs": 10, "batch": 9})  # 10 steps, a tenth of which is one
-    assert fit(coloured(9, 1), coloured(3, 2), CENTROIDS, preset, lambda _: None).cells.out_features == 3
+    assert fit(coloured(9, 1), coloured(3, 2), CENTROIDS, preset, lambda _: None).heads["cells"].out_features == 3
 
 
 def test_saved_model_loads_for_export_with_its_heads(fitted, tmp_path):
     model, _ = fitted
-    save_model(tmp_path / "model", model, SPEC)
+    save_model(tmp_path / "model", FittedModel(model, SPEC, scale=None))
     tower, heads = load_tower(str(tmp_path / "model")), read_heads(tmp_path / "model")
     assert read_spec(str(tmp_path / "model"), tower) == SPEC
-    np.testing.assert_array_equal(heads["cells.weight"], model.cells.weight.detach().numpy())
+    np.testing.assert_array_equal(heads["cells.weight"], model.heads["cells"].weight.detach().numpy())
     pixel_values = normalise(planes(torch.from_numpy(coloured(3, 4).pixels)), SPEC)
     with torch.inference_mode():
         embedding = tower(pixel_values=pixel_values).last_hidden_state.mean(dim=1)
         logits = embedding @ torch.from_numpy(heads["cells.weight"]).T + torch.from_numpy(heads["cells.bias"])
-        torch.testing.assert_close(logits, model(pixel_values)[1])
+        torch.testing.assert_close(logits, model(pixel_values)[1]["cells"])
+
+
+def test_saved_model_loads_with_every_head_and_its_scale(tmp_path):
+    scale = RegressionScale(408.0, (1.0,) * 6, (2.0,) * 6)
+    model = GeocellModel(new_tower(PRESET.tower), Heads(24, {"cells": 3, **TASK_SIZES})).eval()
+    save_model(tmp_path / "model", FittedModel(model, SPEC, scale))
+    found = load_model(tmp_path / "model")
+    assert (found.spec, found.scale) == (SPEC, scale)
+    pixel_values = normalise(planes(torch.from_numpy(coloured(3, 4).pixels)), SPEC)
+    with torch.inference_mode():
+        (embedding, outputs), (expected_embedding, expected) = found.model(pixel_values), model(pixel_values)
+    torch.testing.assert_close(embedding, expected_embedding)
+    assert outputs.keys() == expected.keys() == {"cells", "regression", "climate", "month"}
+    torch.testing.assert_close(outputs, expected)
+
+
+@pytest.mark.parametrize("file", ["heads.safetensors", "heads.json", "config.json"])
+def test_folder_that_lacks_a_file_is_no_model(tmp_path, file):
+    model = GeocellModel(new_tower(PRESET.tower), Heads(24, {"cells": 3}))
+    save_model(tmp_path / "model", FittedModel(model, SPEC, scale=None))
+    (tmp_path / "model" / file).unlink()
+    with pytest.raises(InputError, match=r"train fit|CLIP folder"):
+        load_model(tmp_path / "model")
+
+
+def test_views_of_a_sample_are_averaged():
+    model = GeocellModel(new_tower(PRESET.tower), Heads(24, {"cells": 3})).eval()
+    pixel_values = normalise(planes(torch.from_numpy(coloured(4, 4).pixels)), SPEC)
+    with torch.inference_mode():
+        alone, _ = model(pixel_values)
+        together, outputs = model(pixel_values, torch.tensor([0, 1, 0, 0]))
+    torch.testing.assert_close(together, torch.stack([alone[[0, 2, 3]].mean(dim=0), alone[1]]))
+    assert outputs["cells"].shape == (2, 3)
 
 
 def test_normalised_pixels_are_those_of_the_formula():

@@ -11,7 +11,7 @@ from typing import Any
 
 import transformers
 from safetensors import SafetensorError
-from transformers import CLIPModel, CLIPTokenizer
+from transformers import CLIPModel, CLIPTokenizer, CLIPVisionModel
 from transformers.utils import cached_file
 
 from pigeon_edge.errors import InputError
@@ -58,6 +58,25 @@ def load_towers(model: str) -> CLIPModel:
     if report["missing_keys"]:
         raise InputError(f"{model}: the weights lack {min(report['missing_keys'])}; save the model again")
     return towers.float().eval()
+
+
+def load_tower(model: str) -> CLIPVisionModel:
+    """Return the float32 vision tower of a CLIPVisionModel or CLIPModel saved by transformers.
+
+    ``model`` is a folder, or the id of a model on the Hugging Face hub. Raises InputError where it is neither.
+    """
+    try:
+        with quiet():
+            config = transformers.AutoConfig.from_pretrained(model)
+            if config.model_type not in {"clip", "clip_vision_model"}:
+                raise InputError(f"{model}: expected a CLIP model, found {config.model_type!r}; name another one")
+            tower, report = CLIPVisionModel.from_pretrained(model, output_loading_info=True)
+    except _LOADING_ERRORS as error:
+        reason = _one_line(error)
+        raise InputError(f"{model}: expected a CLIP folder or hub id that transformers can load, {reason}") from error
+    if report["missing_keys"]:
+        raise InputError(f"{model}: the weights lack {min(report['missing_keys'])}; save the model again")
+    return tower.float().eval()
 
 
 def save_clip(folder: Path, clip: Clip) -> None:

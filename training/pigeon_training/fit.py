@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
-from pigeon_edge.files import replacing, to_json
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 from pigeon_training.augment import another_camera
-from pigeon_training.losses import haversine_targets, inconsistency, smoothed_cross_entropy
-from pigeon_training.model import GeocellModel, new_tower, normalise, planes
+from pigeon_training.losses import Smoothing, haversine_targets, inconsistency, soft_cross_entropy, sphere_tensor
+from pigeon_training.model import GeocellModel, Heads, new_tower, normalise, planes
 from pigeon_training.presets import FitPreset
 
 Say = Callable[[str], None]
@@ -37,7 +34,8 @@ def fit(
 ) -> GeocellModel:
     """Return the model of the epoch with the best median validation error; ``say`` hears of each epoch."""
     torch.manual_seed(preset.seed)
-    model = GeocellModel(new_tower(preset.tower), len(centroid_lat_lng))
+    tower = new_tower(preset.tower)
+    model = GeocellModel(tower, Heads(preset.tower.width, {"cells": len(centroid_lat_lng)}))
     preset = replace(preset, batch=min(preset.batch, len(training.cell)))
     steps = max(preset.epochs * (len(training.cell) // preset.batch), 2)
     warmup = max(preset.warmup, 1.5 / steps)  # torch divides by zero where the first step is the whole warmup
@@ -67,23 +65,6 @@ def errors_km(
     return haversine_km(centroid_lat_lng[cells], examples.lat_lng)
 
 
-def save_model(folder: Path, model: GeocellModel, spec: PreprocessSpec) -> None:
-    """Write the tower in transformers' format, its preprocessing, and the head as ``heads.safetensors``, by rename."""
-    processor = {
-        "image_processor_type": "CLIPImageProcessor",
-        "size": {"shortest_edge": spec.size_px},
-        "crop_size": {"height": spec.size_px, "width": spec.size_px},
-        "image_mean": spec.mean,
-        "image_std": spec.std,
-        "resample": 3,
-    }
-    with replacing(folder) as scratch:
-        model.tower.save_pretrained(scratch)
-        (scratch / "preprocessor_config.json").write_text(to_json(processor), encoding="utf-8")
-        head = {"cells.weight": model.cells.weight.detach(), "cells.bias": model.cells.bias.detach()}
-        save_file(head, scratch / "heads.safetensors")
-
-
 def _epoch(
     model: GeocellModel,
     training: Examples,
@@ -98,10 +79,12 @@ def _epoch(
     order = np.random.default_rng((preset.seed, epoch)).permutation(len(training.cell))
     batches = [order[start : start + preset.batch] for start in range(0, len(order) - preset.batch + 1, preset.batch)]
     cameras = torch.Generator().manual_seed(preset.seed + epoch)
+    vectors, centroids = sphere_tensor(training.lat_lng), sphere_tensor(centroid_lat_lng)
+    own_cell, smoothing = torch.from_numpy(training.cell), Smoothing(preset.tau_km)
     losses = []
     for rows in batches:
-        targets = haversine_targets(training.lat_lng[rows], training.cell[rows], centroid_lat_lng, preset.tau_km)
-        loss = _loss(model, planes(torch.from_numpy(training.pixels[rows])), torch.from_numpy(targets), preset, cameras)
+        targets = haversine_targets(vectors[rows], own_cell[rows], centroids, smoothing)
+        loss = _loss(model, planes(torch.from_numpy(training.pixels[rows])), targets, preset, cameras)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -117,11 +100,11 @@ def _loss(
     """Return the loss of images (N, 3, S, S) in 0..1, each seen by two cameras, against targets (N, C)."""
     seen = another_camera(images.repeat(2, 1, 1, 1), preset.colour_strength, cameras)  # (2 N, 3, S, S)
     with torch.autocast("cpu", torch.bfloat16):
-        embedding, cell_logits = model(normalise(seen, PreprocessSpec(preset.tower.image_size_px)))
+        embedding, outputs = model(normalise(seen, PreprocessSpec(preset.tower.image_size_px)))
     apart = inconsistency(*embedding.chunk(2))
-    return smoothed_cross_entropy(cell_logits, targets.repeat(2, 1)) + preset.consistency_weight * apart
+    return soft_cross_entropy(outputs["cells"], targets.repeat(2, 1)) + preset.consistency_weight * apart
 
 
 def _logits(model: GeocellModel, pixels: Pixels) -> torch.Tensor:
-    _, cell_logits = model(normalise(planes(torch.from_numpy(pixels)), PreprocessSpec(pixels.shape[1])))
-    return torch.as_tensor(cell_logits)
+    _, outputs = model(normalise(planes(torch.from_numpy(pixels)), PreprocessSpec(pixels.shape[1])))
+    return torch.as_tensor(outputs["cells"])

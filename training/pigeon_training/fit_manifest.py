@@ -10,7 +10,8 @@ from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.cells.partition import Partition
 from pigeon_training.cells.store import read_cells
 from pigeon_training.dataset import read_all_pixels, read_split
-from pigeon_training.fit import Examples, fit, save_model
+from pigeon_training.fit import Examples, fit
+from pigeon_training.model_folder import FittedModel, save_model
 from pigeon_training.presets import FitPreset
 
 
@@ -21,7 +22,8 @@ def fit_manifest(manifest: Path, cells: Path, out: Path, preset: FitPreset, say:
     training = _examples(read_split(manifest, Split.TRAIN), geocells, spec)
     validation = _examples(read_split(manifest, Split.VALIDATION), geocells, spec)
     say(f"pigeon-edge: {len(training.cell)} photographs to train on, {len(validation.cell)} to validate on")
-    save_model(out, fit(training, validation, geocells.centroid_lat_lng, preset, say), spec)
+    model = fit(training, validation, geocells.centroid_lat_lng, preset, say)
+    save_model(out, FittedModel(model, spec, scale=None))
 
 
 def _examples(rows: Sequence[PhotoRow], geocells: Partition, spec: PreprocessSpec) -> Examples:

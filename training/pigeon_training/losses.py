@@ -1,36 +1,102 @@
-"""Losses. Pure: arrays in, numbers out."""
+"""Losses. Pure: tensors in, numbers out."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional
 
-from pigeon_edge.geodesy import haversine_km
+from pigeon_edge.errors import UsageError
+from pigeon_edge.geodesy import EARTH_RADIUS_KM, unit_vectors
+
+TASK_WEIGHTS = {"regression": 8.0, "climate": 2.0, "month": 1.0}
+"""What each task's loss counts beside the geocells' (Haas et al. 2024)."""
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How a photograph's target spreads over geocells.
+
+    ``tau_km`` is the length of the haversine smoothing (75 km for PIGEON, 65 for PIGEOTTO; Haas et al. 2024); at 0, the
+    limit, the own cell has all of it. A ``normalised`` target sums to one; the published one does not, so that
+    photographs where cells are dense weigh many times more.
+    """
+
+    tau_km: float
+    normalised: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a length that cannot be meant."""
+        if self.tau_km < 0:
+            raise UsageError(f"expected a smoothing length of 0 km or more, found {self.tau_km}")
+
+
+def sphere_tensor(lat_lng: npt.ArrayLike) -> torch.Tensor:
+    """Return unit vectors (N, 3) float64 of coordinates (N, 2) in degrees."""
+    return torch.from_numpy(np.ascontiguousarray(unit_vectors(np.asarray(lat_lng, np.float64))))
 
 
 def haversine_targets(
-    lat_lng: npt.NDArray[np.float64],
-    own_cell: npt.NDArray[np.int64],
-    centroid_lat_lng: npt.NDArray[np.float64],
-    tau_km: float,
-) -> npt.NDArray[np.float32]:
-    """Return (N, C) targets summing to 1 over cells: exp(-(d(g_i, x_n) - d(g_own, x_n)) / tau).
+    vectors: torch.Tensor, own_cell: torch.Tensor, centroids: torch.Tensor, smoothing: Smoothing
+) -> torch.Tensor:
+    """Return (N, C) float32 targets over cells: exp(-(d(g_i, x_n) - d(g_own, x_n)) / tau) (Haas et al. 2024, eq. 2).
 
-    d is the great-circle distance from photograph x_n at (N, 2) to centroid g_i of (C, 2) (Haas et al. 2024, eq. 2).
-    A neighbour whose centroid is nearer than the own cell's counts as much as the own cell, not more.
+    d is the great-circle distance from photograph x_n, ``vectors`` (N, 3), to centroid g_i of ``centroids`` (C, 3),
+    both float64 on the unit sphere. A neighbour whose centroid is nearer than the own cell's, ``own_cell`` (N,), counts
+    as much as the own cell, not more.
     """
-    distance_km = haversine_km(lat_lng[:, None, :], centroid_lat_lng[None, :, :])  # (N, C)
-    own_km = np.take_along_axis(distance_km, own_cell[:, None], axis=1)  # (N, 1)
-    closeness = np.exp(-np.maximum(distance_km - own_km, 0.0) / tau_km)
-    return np.asarray(closeness / closeness.sum(axis=1, keepdims=True), np.float32)
+    if smoothing.tau_km == 0:
+        return functional.one_hot(own_cell, len(centroids)).float()
+    distance_km = great_circle_km(vectors, centroids)  # (N, C)
+    farther_km = (distance_km - distance_km.gather(1, own_cell[:, None])).clamp_(min=0.0)
+    closeness = farther_km.div_(-smoothing.tau_km).float().exp_()
+    return closeness / closeness.sum(dim=1, keepdim=True) if smoothing.normalised else closeness
+
+
+def great_circle_km(vectors: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Return distances (N, C) in km between unit vectors (N, 3) and (C, 3) float64; right to a decimetre."""
+    half_chord = ((1.0 - vectors @ others.T) / 2).clamp_(0.0, 1.0).sqrt_()
+    return half_chord.asin_().mul_(2 * EARTH_RADIUS_KM)
+
+
+def soft_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the mean over photographs of -sum(targets * log softmax(logits)), both (N, C), in float32."""
+    return functional.cross_entropy(logits.float(), targets)
+
+
+def task_losses(outputs: Mapping[str, torch.Tensor], targets: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the loss of each task whose head is among ``outputs``, over the targets that are known.
+
+    ``targets`` holds regression (N, 6) on the learnt scale, NaN for unknown, and climate and month (N,), -1 for
+    unknown: a squared error over entries, and cross-entropies over photographs. A batch that knows none of a task loses
+    0 on it.
+    """
+    losses = {name: _known_entropy(outputs[name], targets[name]) for name in ("climate", "month") if name in outputs}
+    if "regression" in outputs:
+        losses["regression"] = _known_square(outputs["regression"], targets["regression"])
+    return losses
+
+
+def weighted_sum(losses: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return the sum of task losses with the published weights."""
+    return sum((TASK_WEIGHTS[name] * loss for name, loss in losses.items()), start=torch.zeros(()))
 
 
 def inconsistency(embedding: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Return the mean of one minus the cosine between embeddings (N, D) of two versions of the same photographs."""
-    return (1 - torch.nn.functional.cosine_similarity(embedding.float(), other.float())).mean()
+    return (1 - functional.cosine_similarity(embedding.float(), other.float())).mean()
 
 
-def smoothed_cross_entropy(cell_logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Return the mean cross-entropy of logits (N, C) against soft targets (N, C)."""
-    return torch.nn.functional.cross_entropy(cell_logits.float(), targets)
+def _known_entropy(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    total = functional.cross_entropy(logits.float(), classes, ignore_index=-1, reduction="sum")
+    return total / (classes >= 0).sum().clamp(min=1)
+
+
+def _known_square(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    known = torch.isfinite(target)
+    apart = (predicted.float() - target.nan_to_num()) * known
+    return apart.square().sum() / known.sum().clamp(min=1)

@@ -1,6 +1,8 @@
-"""The model: a CLIP vision tower and a linear geocell head. Forward only: no files, no loss, no device."""
+"""The model: a CLIP vision tower and linear heads. Forward only: no files, no loss, no device."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -10,22 +12,47 @@ from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.presets import TowerPreset
 
 
-class GeocellModel(nn.Module):
-    """A tower and ``cells``, a linear layer from its embedding to geocell logits."""
+class Heads(nn.ModuleDict):
+    """Linear layers from an embedding, by name: ``cells``, and those of ``tasks.TASK_SIZES`` where they are trained."""
 
-    def __init__(self, tower: CLIPVisionModel, cell_count: int) -> None:
+    def __init__(self, width: int, sizes: Mapping[str, int]) -> None:
+        super().__init__({name: nn.Linear(width, size) for name, size in sizes.items()})
+
+    def forward(self, embedding: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the output (N, size) of each head for embeddings (N, D)."""
+        return {name: head(embedding) for name, head in self.items()}
+
+
+class GeocellModel(nn.Module):
+    """A tower and its heads."""
+
+    def __init__(self, tower: CLIPVisionModel, heads: Heads) -> None:
         super().__init__()
         self.tower = tower
-        self.cells = nn.Linear(tower.config.hidden_size, cell_count)
+        self.heads = heads
 
-    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the embedding (N, D) and cell logits (N, C) of normalised images (N, 3, S, S) float.
+    def forward(
+        self, pixel_values: torch.Tensor, sample: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return embeddings (S, D) and head outputs (S, size) of normalised images (N, 3, H, W) float.
 
-        The embedding is the mean over all tokens of the last hidden state (Haas et al. 2024).
+        ``sample`` (N,) numbers the sample of each image, as ``mean_of_views`` takes it; without, each is its own.
         """
-        tokens = self.tower(pixel_values=pixel_values).last_hidden_state  # (N, T, D)
-        embedding = tokens.mean(dim=1)  # (N, D)
-        return embedding, self.cells(embedding)
+        embedding = embed_images(self.tower, pixel_values)
+        if sample is not None:
+            embedding = mean_of_views(embedding, sample)
+        return embedding, self.heads(embedding)
+
+
+def embed_images(tower: CLIPVisionModel, pixel_values: torch.Tensor) -> torch.Tensor:
+    """Return embeddings (N, D): the mean over all tokens of the last hidden state (Haas et al. 2024)."""
+    return torch.as_tensor(tower(pixel_values=pixel_values).last_hidden_state).mean(dim=1)  # (N, T, D) to (N, D)
+
+
+def mean_of_views(embedding: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
+    """Return (S, D) the mean embedding of each sample's views: (N, D), numbered by ``sample`` (N,) 0 to S - 1."""
+    count = torch.bincount(sample).to(embedding.dtype)  # (S,)
+    return embedding.new_zeros(len(count), embedding.shape[1]).index_add(0, sample, embedding) / count[:, None]
 
 
 def new_tower(preset: TowerPreset) -> CLIPVisionModel:
