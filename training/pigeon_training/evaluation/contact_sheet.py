@@ -18,7 +18,7 @@ TILE = PreprocessSpec(224)
 def contact_sheet(examples: Sequence[Example], title: str) -> Figure:
     """Return the photographs in rows of six, with error, radius and countries. Raises InputError where one is gone."""
     rows = -(-len(examples) // COLUMNS)
-    figure = new_figure(COLUMNS * 1.75, 2.35 * rows + 0.4)
+    figure = new_figure(COLUMNS * 1.75, 2.3 * rows + 0.25)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=INK)
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in grid:
@@ -35,6 +35,6 @@ def _caption(example: Example) -> str:
         lines.append(f"radius {example.radius_km:,.0f} km")
     elif example.entropy_nats is not None:
         lines.append(f"entropy {example.entropy_nats:.2f} nats")
-    if example.true_country and example.country:
-        lines.append(f"{example.true_country}, answered {example.country}")
+    if example.true_country:
+        lines.append(f"{example.true_country}, answered {example.country or 'no country'}")
     return "\n".join(lines)

@@ -10,7 +10,6 @@ from pigeon_edge.geodesy import Floats
 from pigeon_training.evaluation.predictions import Predictions, Texts
 from pigeon_training.geography.boundaries import Boundaries
 
-
 ANYWHERE_KM = 10_000.0
 """A quarter of a great circle: nowhere on earth is farther from land."""
 

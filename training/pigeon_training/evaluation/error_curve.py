@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pigeon_training.evaluation.figure import INK, LABELS, LINES, PALE, new_figure, plain
+from pigeon_training.evaluation.figure import INK, LINES, PALE, new_figure, plain
 from pigeon_training.evaluation.metrics import THRESHOLDS_KM, bootstrap, mean_of, percent_within
 from pigeon_training.evaluation.predictions import Doubles, Ints
+from pigeon_training.evaluation.table import LABELS
 
 NAMES = ("street", "city", "region", "country", "continent")
 NEAREST_KM, FARTHEST_KM = 0.5, 20_100.0

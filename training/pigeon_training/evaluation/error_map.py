@@ -30,7 +30,7 @@ def error_map(predictions: Predictions, borders: Shapes | None) -> Figure:
 
     ``borders`` are polygons, longitude first, drawn beneath.
     """
-    figure = new_figure(10.4, 5.9)
+    figure = new_figure(10.4, 4.9)
     axes = figure.subplots()
     axes.set_facecolor(_rgb(SEA))
     if borders is not None:
@@ -39,17 +39,22 @@ def error_map(predictions: Predictions, borders: Shapes | None) -> Figure:
     farthest_last = np.argsort(predictions.error_km, kind="stable")
     lined = farthest_last[-LINE_LIMIT:]
     lines = LineCollection(
-        segments(predictions.truth_lat_lng[lined], predictions.lat_lng[lined]), cmap=colours, norm=norm, zorder=2,
-        linewidths=0.6, alpha=0.35, array=np.tile(predictions.error_km[lined], 2),
+        list(segments(predictions.truth_lat_lng[lined], predictions.lat_lng[lined])), cmap=colours, norm=norm, zorder=2,
+        linewidths=0.9, alpha=0.55, array=np.tile(predictions.error_km[lined], 2),
     )  # fmt: skip
     axes.add_collection(lines)
+    ends = predictions.of(lined)
+    axes.scatter(
+        wrap_lng(ends.lat_lng[:, 1]), ends.lat_lng[:, 0], c=ends.error_km, cmap=colours, norm=norm, s=9,
+        marker="x", linewidths=0.7, zorder=2,
+    )  # fmt: skip
     shown = predictions.of(farthest_last)
     dots = axes.scatter(
         shown.truth_lat_lng[:, 1], shown.truth_lat_lng[:, 0], c=shown.error_km, cmap=colours, norm=norm, s=13,
         edgecolors="white", linewidths=0.3, zorder=3,
     )  # fmt: skip
     _frame(axes)
-    bar = figure.colorbar(dots, ax=axes, shrink=0.8, pad=0.015, ticks=THRESHOLDS_KM)
+    bar = figure.colorbar(dots, ax=axes, shrink=0.92, pad=0.015, ticks=THRESHOLDS_KM)
     bar.ax.set_yticklabels([f"{limit:,.0f}" for limit in THRESHOLDS_KM], color=INK)
     bar.set_label("great-circle error, km", color=INK)
     axes.set_title(_title(len(predictions), len(lined)), loc="left", fontsize=10, color=INK)
@@ -93,7 +98,11 @@ def _degrees(value: int, negative: str, positive: str) -> str:
 
 
 def _title(photographs: int, lines: int) -> str:
-    every = "lines lead to the answers" if lines == photographs else f"lines lead to the {lines:,} answers farthest off"
+    every = (
+        "lines lead to the answers, x"
+        if lines == photographs
+        else f"lines lead to the {lines:,} answers farthest off, x"
+    )
     return f"{photographs:,} photographs where they were taken, coloured by error; {every}"
 
 

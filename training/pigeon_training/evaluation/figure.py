@@ -15,13 +15,7 @@ from pigeon_edge.files import replacing
 DPI = 110
 INK, PALE = "#2d3440", "#c3c9d1"
 LINES = {"ours": "#b4442f", "by_centroid": "#d99a4e", "nearest_pixels": "#5b7fa6", "constant_guess": "#8a93a0"}
-LABELS = {
-    "ours": "this model",
-    "by_centroid": "its classifier alone",
-    "nearest_pixels": "nearest tiny image",
-    "constant_guess": "constant guess",
-}
-"""Colours and words of what is compared, the same in every picture and table."""
+"""Colours of what is compared, the same in every picture."""
 
 _COLOURS = 256
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,31 +12,18 @@ from pigeon_edge.locator import Locator
 from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_training.cells.partition import Partition
 from pigeon_training.evaluation.metrics import entropy_nats, rank_of_cell
+from pigeon_training.evaluation.predicted import Predicted, Watch
 from pigeon_training.evaluation.predictions import Predictions, countries_of, joined, known_of_rows
 from pigeon_training.streaming import Batch, PhotoStream, Unreadable, singles
 
 BATCH = 64
 _SAME_KM = 1e-3
 
-Watch = Callable[[Iterable[Batch]], Iterable[Batch]]
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """Predictions of the photographs that could be read, with their rows, and the photographs that could not.
-
-    Of a sample of several views, ``rows`` has the first.
-    """
-
-    predictions: Predictions
-    rows: tuple[PhotoRow, ...]
-    unreadable: tuple[Unreadable, ...]
-
 
 def predict_with_bundle(
     locator: Locator, rows: Sequence[PhotoRow], cells: Partition | None, watch: Watch = iter
 ) -> Predicted:
-    """Locate every photograph on its own. ``watch`` passes the batches on, to show how far they are.
+    """Locate every photograph on its own.
 
     With ``cells``, the geocells that the bundle was made with, the rank of the true cell is known. Raises InputError
     where not one photograph can be read, or the geocells are not the bundle's.
@@ -45,13 +31,16 @@ def predict_with_bundle(
     if cells is not None:
         _check_same_cells(locator, cells)
     stream = PhotoStream(singles(rows), locator.preprocess, BATCH)
-    read, unreadable, parts = [], [], []
+    read: list[PhotoRow] = []
+    unreadable: list[Unreadable] = []
+    parts = []
     for batch in watch(stream.in_order()):
         unreadable += batch.unreadable
         if batch.rows:
             read += batch.rows
             parts.append(_predict(locator, batch, cells))
-    return Predicted(joined(parts), tuple(read), tuple(unreadable))
+    coverage = locator.confidence.coverage
+    return Predicted(locator.label, joined(parts), tuple(read), tuple(unreadable), coverage)
 
 
 def _predict(locator: Locator, batch: Batch, cells: Partition | None) -> Predictions:

@@ -64,7 +64,7 @@ def geoguessr_score(error_km: npt.ArrayLike) -> Doubles:
 
 def percent_within(error_km: npt.ArrayLike, limits_km: Sequence[float] = THRESHOLDS_KM) -> Doubles:
     """Return (K,) the percentage of errors (N,) up to and including each limit."""
-    return _within(np.asarray(error_km, np.float64), limits_km).mean(axis=0)
+    return np.asarray(_within(np.asarray(error_km, np.float64), limits_km).mean(axis=0))
 
 
 def distances(error_km: Doubles) -> Distances:
@@ -78,8 +78,9 @@ def distances(error_km: Doubles) -> Distances:
 def distance_intervals(error_km: Doubles, place: Ints, resamples: int = RESAMPLES) -> DistanceIntervals:
     """Return the intervals of the metrics of errors (N,); ``place`` (N,) numbers the photographs' places."""
     values = np.column_stack([error_km, geoguessr_score(error_km), _within(error_km, THRESHOLDS_KM)])
-    mean_km, score, *within = bootstrap(mean_of(values), place, resamples)
-    (median_km,) = bootstrap(median_of(error_km), place, resamples)
+    mean, median = mean_of(values), median_of(error_km)
+    together = bootstrap(lambda counts: np.column_stack([median(counts), mean(counts)]), place, resamples)
+    median_km, mean_km, score, *within = together
     named = {f"{limit:g}": interval for limit, interval in zip(THRESHOLDS_KM, within, strict=True)}
     return DistanceIntervals(median_km, mean_km, score, named)
 
@@ -124,7 +125,7 @@ def bootstrap(statistic: Statistic, place: Ints, resamples: int = RESAMPLES, see
     return [Interval(round(a, 2), round(b, 2)) for a, b in zip(low.tolist(), high.tolist(), strict=True)]
 
 
-def mean_of(values: Doubles) -> Statistic:
+def mean_of(values: npt.NDArray[np.floating]) -> Statistic:
     """Return the statistic that is the mean of values (N,) or (N, K) over photographs."""
 
     def mean(counts: Doubles) -> Doubles:

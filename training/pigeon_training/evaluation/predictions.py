@@ -58,6 +58,11 @@ class Predictions:
         return haversine_km(self.lat_lng, self.truth_lat_lng)
 
     @cached_property
+    def centroid_error_km(self) -> Doubles | None:
+        """(N,) the errors of the classifier alone, None where they are unknown."""
+        return None if self.centroid_lat_lng is None else haversine_km(self.centroid_lat_lng, self.truth_lat_lng)
+
+    @cached_property
     def place_number(self) -> Ints:
         """(N,) equal for photographs of one place; each is a place of its own where places are unknown."""
         if self.place_id is None:
@@ -72,18 +77,17 @@ class Predictions:
     def of(self, chosen: npt.NDArray[Any]) -> Predictions:
         """Return the predictions of some photographs, by number or by mask."""
         columns = {column.name: getattr(self, column.name) for column in fields(self)}
-        return Predictions(**{name: None if values is None else values[chosen] for name, values in columns.items()})
+        some: dict[str, Any] = {name: None if it is None else it[chosen] for name, it in columns.items()}
+        return Predictions(**some)
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
     """Return the predictions of one part after another; what one part does not know is unknown."""
-    columns = {column.name: [getattr(part, column.name) for part in parts] for column in fields(Predictions)}
-    return Predictions(
-        **{
-            name: None if any(values is None for values in column) else np.concatenate(column)
-            for name, column in columns.items()
-        }
-    )
+    whole: dict[str, Any] = {}
+    for column in fields(Predictions):
+        values = [getattr(part, column.name) for part in parts]
+        whole[column.name] = None if any(value is None for value in values) else np.concatenate(values)
+    return Predictions(**whole)
 
 
 def known_of_rows(rows: Sequence[PhotoRow]) -> dict[str, Any]:
@@ -99,4 +103,3 @@ def known_of_rows(rows: Sequence[PhotoRow]) -> dict[str, Any]:
 def countries_of(places: Sequence[Place]) -> Texts:
     """Return (N,) country codes, of a place without one the country's name."""
     return np.array([place.country_code or place.country for place in places], np.str_)
-

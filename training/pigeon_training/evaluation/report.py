@@ -59,14 +59,13 @@ class Report:
 
 def report(predictions: Predictions, resamples: int = RESAMPLES) -> Report:
     """Return the report of N >= 1 predictions, of which only answers and truths need be known."""
-    error_km, place = predictions.error_km, predictions.place_number
-    centroid = predictions.centroid_lat_lng
+    error_km, centroid_km, place = predictions.error_km, predictions.centroid_error_km, predictions.place_number
     return Report(
         photographs=len(predictions),
         places=len(np.unique(place)),
         distances=distances(error_km),
         intervals=distance_intervals(error_km, place, resamples),
-        by_centroid=None if centroid is None else distances(Predictions(centroid, predictions.truth_lat_lng).error_km),
+        by_centroid=None if centroid_km is None else distances(centroid_km),
         country=_country(predictions, resamples),
         top_k_cells=_top_k(predictions, resamples),
         measured_coverage=_coverage(predictions),
