@@ -11,7 +11,7 @@ from pigeon_edge.bundle import Bundle
 from pigeon_edge.cells import CellTable, open_cells, posterior
 from pigeon_edge.confidence import ConfidenceSettings, open_confidence, radius_km, spread_km
 from pigeon_edge.encoders import Encoder, Engine, open_encoder
-from pigeon_edge.encoders.protocol import unit
+from pigeon_edge.encoders.protocol import Encoding, unit
 from pigeon_edge.estimate import Candidate, Estimate, LatLng, Refinement
 from pigeon_edge.gallery import open_gallery
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
@@ -32,7 +32,10 @@ class Locator:
 
     def locate(self, pixels: Pixels) -> list[Estimate]:
         """Return one estimate for each of (N, S, S, 3) uint8 pixels, as ``preprocess`` and ``photograph`` make them."""
-        encoding = self.encoder.encode(pixels)
+        return self.answers(self.encoder.encode(pixels))
+
+    def answers(self, encoding: Encoding) -> list[Estimate]:
+        """Return one estimate for each of the N photographs of an encoding."""
         posteriors = posterior(encoding.cell_logits, self.confidence.temperature)  # (N, C)
         return [self._answer(e, p) for e, p in zip(unit(encoding.embedding), posteriors, strict=True)]
 

@@ -11,7 +11,7 @@ from pigeon_edge.confidence import ConfidenceSettings
 _ROWS = {
     "ours": "**this bundle**",
     "by_centroid": "its classifier alone (centroid of the best geocell)",
-    "nearest_pixels": "nearest neighbour on raw pixels",
+    "nearest_pixels": "nearest neighbour on tiny images",
     "constant_guess": "constant guess (medoid of the training places)",
 }
 
@@ -51,17 +51,17 @@ def _confidence(settings: ConfidenceSettings) -> str:
 
 def _accuracy(evaluation: Mapping[str, Any]) -> str:
     limits = list(evaluation["ours"]["percent_within_km"])
-    header = "| | median km | " + " | ".join(f"% within {limit} km" for limit in limits) + " |"
-    rows = [_row(label, evaluation[key], limits) for key, label in _ROWS.items()]
+    header = "| | median km | GeoGuessr score | " + " | ".join(f"% within {limit} km" for limit in limits) + " |"
+    rows = [_row(label, evaluation[key], limits) for key, label in _ROWS.items() if evaluation.get(key)]
     return "\n".join(
         [
             "## Accuracy\n",
             f"Single photographs of {evaluation['places']:,} places that training never saw, through the device's "
             "runtime; measured by `pigeon-edge train evaluate`.\n",
             header,
-            "|---|" + "---:|" * (len(limits) + 1),
+            "|---|" + "---:|" * (len(limits) + 2),
             *rows,
-            f"\nCountry named correctly: {evaluation['country_percent']} %. Truth within the stated radius: "
+            f"\n{_intervals(evaluation['ours_95'])} {_country(evaluation['country'])}Truth within the stated radius: "
             f"{evaluation['measured_coverage']:.1%} (promised {evaluation['promised_coverage']:.0%}); "
             f"median radius {evaluation['median_radius_km']:,} km.",
         ]
@@ -70,7 +70,16 @@ def _accuracy(evaluation: Mapping[str, Any]) -> str:
 
 def _row(label: str, numbers: Mapping[str, Any], limits: list[str]) -> str:
     shares = " | ".join(f"{numbers['percent_within_km'][limit]:.1f}" for limit in limits)
-    return f"| {label} | {numbers['median_km']:,.1f} | {shares} |"
+    return f"| {label} | {numbers['median_km']:,.1f} | {numbers['score']:,.0f} | {shares} |"
+
+
+def _intervals(intervals: Mapping[str, Any]) -> str:
+    (low_km, high_km), (low, high) = intervals["median_km"], intervals["score"]
+    return f"95 % intervals by bootstrap: median {low_km:,.1f} to {high_km:,.1f} km, score {low:,.0f} to {high:,.0f}."
+
+
+def _country(share: Mapping[str, Any] | None) -> str:
+    return f"Country named correctly: {share['percent']} %. " if share else ""
 
 
 def _quantization(report: Mapping[str, Any]) -> str:

@@ -18,18 +18,19 @@ TOLD = Description(
 FITTED = ConfidenceSettings(temperature=1.25, coverage=0.9, radius_scale=1.5, fitted_on=4321)
 
 
-def numbers(median_km, *shares):
+def numbers(median_km, *shares, score=3000.4):
     limits = ("1", "25", "200", "750", "2500")
-    return {"photographs": 2000, "median_km": median_km, "percent_within_km": dict(zip(limits, shares, strict=True))}
+    return {"median_km": median_km, "score": score, "percent_within_km": dict(zip(limits, shares, strict=True))}
 
 
 EVALUATION = {
     "places": 2000,
-    "ours": numbers(1234.56, 1.04, 20.0, 40.0, 60.0, 99.96),
+    "ours": numbers(1234.56, 1.04, 20.0, 40.0, 60.0, 99.96, score=4321.6),
+    "ours_95": {"median_km": [1100.06, 1300.0], "score": [4299.7, 4350.0]},
     "by_centroid": numbers(150.0, 0.0, 1.0, 2.0, 3.0, 4.0),
     "nearest_pixels": numbers(5000.0, 0.0, 0.0, 0.0, 0.0, 5.0),
     "constant_guess": numbers(9000.0, 0.0, 0.0, 0.0, 0.0, 1.0),
-    "country_percent": 81.25,
+    "country": {"percent": 81.25, "interval": [79.0, 83.0], "photographs": 2000},
     "promised_coverage": 0.9,
     "measured_coverage": 0.8765,
     "median_radius_km": 1432.1,
@@ -53,22 +54,38 @@ def test_accuracy_is_a_table_of_ours_beside_what_it_has_to_beat():
     lines = model_card(TOLD, "", FITTED, {"evaluation": EVALUATION}).splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert table[0] == (
-        "| | median km | % within 1 km | % within 25 km | % within 200 km | % within 750 km | % within 2500 km |"
+        "| | median km | GeoGuessr score | % within 1 km | % within 25 km | % within 200 km | % within 750 km "
+        "| % within 2500 km |"
     )
-    assert table[1] == "|---|---:|---:|---:|---:|---:|---:|"
-    assert table[2] == "| **this bundle** | 1,234.6 | 1.0 | 20.0 | 40.0 | 60.0 | 100.0 |"
+    assert table[1] == "|---|---:|---:|---:|---:|---:|---:|---:|"
+    assert table[2] == "| **this bundle** | 1,234.6 | 4,322 | 1.0 | 20.0 | 40.0 | 60.0 | 100.0 |"
     assert [line.split(" |")[0] for line in table[3:]] == [
         "| its classifier alone (centroid of the best geocell)",
-        "| nearest neighbour on raw pixels",
+        "| nearest neighbour on tiny images",
         "| constant guess (medoid of the training places)",
     ]
-    assert {line.count("|") for line in table} == {8}
+    assert {line.count("|") for line in table} == {9}
 
 
 def test_promise_of_the_radius_stands_beside_what_was_measured():
     card = model_card(TOLD, "", FITTED, {"evaluation": EVALUATION})
     assert "Country named correctly: 81.25 %." in card
     assert "within the stated radius: 87.6% (promised 90%); median radius 1,432.1 km." in card
+
+
+def test_card_tells_how_sure_its_numbers_are():
+    card = model_card(TOLD, "", FITTED, {"evaluation": EVALUATION})
+    assert "\n95 % intervals by bootstrap: median 1,100.1 to 1,300.0 km, score 4,300 to 4,350. Country" in card
+
+
+def test_baselines_and_countries_that_nobody_measured_are_left_out():
+    measured = {key: value for key, value in EVALUATION.items() if key not in {"nearest_pixels", "constant_guess"}}
+    card = model_card(TOLD, "", FITTED, {"evaluation": {**measured, "country": None}})
+    assert [line.split(" |")[0] for line in card.splitlines() if line.startswith("| ")][1:] == [
+        "| **this bundle**", "| its classifier alone (centroid of the best geocell)",
+    ]  # fmt: skip
+    assert "Country" not in card
+    assert "4,350. Truth within the stated radius" in card
 
 
 def test_fitted_confidence_is_stated():

@@ -1,4 +1,4 @@
-"""From a manifest and a graph to a gallery, and from a bundle to a report."""
+"""From a manifest and a graph to a gallery."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ import torch
 from pigeon_edge.encoders import Engine, open_graph
 from pigeon_edge.encoders.protocol import unit
 from pigeon_edge.errors import InputError
-from pigeon_edge.locator import Locator
 from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest
 from pigeon_edge.preprocess import PreprocessSpec
-from pigeon_edge.testing import TINY_CENTROIDS, TINY_PLACES, FakeEncoder, write_colour, write_tiny_bundle
 from pigeon_export.to_onnx import to_onnx
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells
 from pigeon_training.dataset import read_all_pixels
 from pigeon_training.embed import embed, spec_of_graph
-from pigeon_training.evaluate import evaluate
 from pigeon_training.gallery import gallery_of_manifest
 from pigeon_training.model import new_tower
 from pigeon_training.presets import CELL_PRESETS, TowerPreset, sized
@@ -66,52 +63,3 @@ def test_gallery_holds_the_training_photographs_up_to_a_limit_a_place(tmp_path, 
     offsets = np.load(tmp_path / "gallery" / "cell_offsets.npy")
     assert count == index.ntotal == len(np.load(tmp_path / "gallery" / "lat_lng.npy")) == 2 * len(places)
     assert clusters == index.nlist == offsets[-1] > 2
-
-
-@pytest.fixture
-def locator(tmp_path) -> Locator:
-    bundle = write_tiny_bundle(tmp_path / "tiny.pigeon")
-    return replace(open_locator_without_engine(bundle), label="tiny")
-
-
-def open_locator_without_engine(bundle):
-    from pigeon_edge.cells import open_cells
-    from pigeon_edge.confidence import open_confidence
-    from pigeon_edge.gallery import open_gallery
-
-    told = bundle.description
-    return Locator(
-        told.preprocess, FakeEncoder(), open_cells(bundle), open_gallery(bundle), told.refinement,
-        open_confidence(bundle), bundle.label,
-    )  # fmt: skip
-
-
-def coloured_rows(folder, count):
-    rgb = ((250, 25, 25), (25, 250, 25), (25, 25, 250))
-    return [
-        PhotoRow(
-            write_colour(folder / f"{n}.png", rgb[n % 3]), *TINY_CENTROIDS[n % 3], f"p{n}",
-            country_code=TINY_PLACES[n % 3][0], country=TINY_PLACES[n % 3][1],
-        )
-        for n in range(count)
-    ]  # fmt: skip
-
-
-def test_report_of_a_locator_that_is_right(tmp_path, locator):
-    report = evaluate(locator, coloured_rows(tmp_path / "a", 9), coloured_rows(tmp_path / "b", 6))
-    assert (report.places, report.bundle) == (9, "tiny")
-    assert report.ours.percent_within_km["1"] == report.country_percent == 100.0
-    assert report.by_centroid.percent_within_km["1"] == 100.0
-    assert report.nearest_pixels.median_km == 0.0
-    assert report.measured_coverage == 1.0
-    assert report.promised_coverage == 0.9
-    assert report.constant_guess.percent_within_km["1"] == pytest.approx(33.33)
-
-
-def test_report_of_a_locator_that_is_wrong(tmp_path, locator):
-    rows = coloured_rows(tmp_path / "a", 9)
-    moved = [replace(row, country_code="XX", lat=-row.lat, lng=row.lng - 90) for row in rows]
-    report = evaluate(locator, moved, rows)
-    assert report.ours.percent_within_km["2500"] == report.country_percent == 0.0
-    assert report.measured_coverage == 0.0
-    assert report.ours.median_km > 5000

@@ -35,7 +35,7 @@ def test_card_holds_the_accuracy_as_it_was_measured(bundle_folder, evaluation):
     card = (bundle_folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     ours = evaluation["ours"]
     shares = " | ".join(f"{share:.1f}" for share in ours["percent_within_km"].values())
-    assert f"| **this bundle** | {ours['median_km']:,.1f} | {shares} |" in card
+    assert f"| **this bundle** | {ours['median_km']:,.1f} | {ours['score']:,.0f} | {shares} |" in card
     assert f"Single photographs of {evaluation['places']:,} places that training never saw" in card
     assert f"median radius {evaluation['median_radius_km']:,} km" in card
 

@@ -1,8 +1,8 @@
-"""What a model has to beat: the constant guess, and the nearest neighbour on raw pixels."""
+"""What a model has to beat: the constant guess, and the nearest neighbour on tiny images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import faiss
 import numpy as np
@@ -11,11 +11,17 @@ import numpy.typing as npt
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
-from pigeon_training.dataset import read_all_pixels
+from pigeon_training.streaming import Batch, PhotoStream, singles
 
 Doubles = npt.NDArray[np.float64]
-CHUNK = 4096
-"""Training photographs held at once: 450 MB of float32 at 96 px."""
+
+TINY_PX = 32
+"""Side of a tiny image (Torralba, Fergus and Freeman 2008), the feature that Im2GPS too compares with."""
+
+GALLERY = 50_000
+"""Training photographs that are looked at, at most, evenly spaced: reading them is what this baseline costs."""
+
+BATCH = 1024
 
 
 def constant_guess(training_lat_lng: Doubles, lat_lng: Doubles) -> Doubles:
@@ -28,21 +34,28 @@ def constant_guess(training_lat_lng: Doubles, lat_lng: Doubles) -> Doubles:
     return haversine_km(candidates[int(total_km.argmin())], lat_lng)
 
 
-def nearest_pixels(training: Sequence[PhotoRow], spec: PreprocessSpec, pixels: Pixels, lat_lng: Doubles) -> Doubles:
-    """Return (N,) errors in km of naming the place of the training photograph with the most similar raw pixels.
+def nearest_pixels(training: Sequence[PhotoRow], rows: Sequence[PhotoRow]) -> Doubles:
+    """Return (N,) errors in km, for N rows, of naming the place of the training photograph with the nearest pixels.
 
-    Similar in Euclidean distance over (N, S, S, 3) pixels; training photographs are read chunk by chunk.
+    Near in Euclidean distance over tiny images. Training photographs are read batch by batch, unreadable ones left
+    out. Raises InputError where none can be read, ValueError where one of ``rows`` cannot.
     """
-    best = np.full(len(pixels), np.inf, np.float32)
-    answer = np.zeros((len(pixels), 2))
-    queries = _flat(pixels)
-    for start in range(0, len(training), CHUNK):
-        chunk = training[start : start + CHUNK]
-        distance, row = faiss.knn(queries, _flat(read_all_pixels(chunk, spec)), 1)
-        nearer = distance[:, 0] < best
-        best[nearer] = distance[nearer, 0]
-        answer[nearer] = lat_lng_of_rows(chunk)[row[nearer, 0]]
-    return haversine_km(answer, lat_lng)
+    queries = np.concatenate([_flat(batch.pixels) for batch in _tiny(rows)])
+    if len(queries) != len(rows):
+        raise ValueError(f"{len(queries)} of {len(rows)} photographs can be read")
+    best = np.full(len(rows), np.inf, np.float32)
+    answer = np.zeros((len(rows), 2))
+    for batch in _tiny(training[:: -(-len(training) // GALLERY)]):
+        if batch.rows:
+            distance, row = faiss.knn(queries, _flat(batch.pixels), 1)
+            nearer = distance[:, 0] < best
+            best[nearer] = distance[nearer, 0]
+            answer[nearer] = lat_lng_of_rows(batch.rows)[row[nearer, 0]]
+    return haversine_km(answer, lat_lng_of_rows(rows))
+
+
+def _tiny(rows: Sequence[PhotoRow]) -> Iterator[Batch]:
+    return PhotoStream(singles(rows), PreprocessSpec(TINY_PX), BATCH).in_order()
 
 
 def _flat(pixels: Pixels) -> npt.NDArray[np.float32]:

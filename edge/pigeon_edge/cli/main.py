@@ -21,6 +21,7 @@ from pigeon_edge.errors import MissingToolError, PigeonError
 _EXTRA_OF_MODULE = {
     "torch": "train",
     "transformers": "train",
+    "matplotlib": "train",
     "scipy": "train",
     "shapely": "train",
     "sklearn": "train",

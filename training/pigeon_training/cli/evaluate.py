@@ -1,4 +1,4 @@
-"""``pigeon-edge train evaluate``: how good a bundle is."""
+"""``pigeon-edge train evaluate``: how good a model is."""
 
 from __future__ import annotations
 
@@ -12,37 +12,74 @@ from pigeon_edge.cli.group import examples
 from pigeon_training.cli.options import ManifestOption
 
 EVALUATE_EXAMPLES = examples(
-    "pigeon-edge train evaluate --bundle toy-planet.pigeon --manifest photos.csv --out evaluation.json"
+    "pigeon-edge train evaluate --bundle toy-planet.pigeon --manifest photos.csv --out evaluation.json",
+    "pigeon-edge train evaluate --bundle mine.pigeon --manifest im2gps3k.csv --benchmark \\",
+    "  --boundaries countries.geojson --plots pictures --out im2gps3k.json",
+    "pigeon-edge train evaluate --checkpoint model --cells cells --panoramas --manifest photos.csv --out model.json",
 )
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Option("--bundle", help="The bundle to evaluate.")],
     manifest: ManifestOption,
     out: Annotated[Path, typer.Option("--out", help="The JSON report.")],
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="The bundle to evaluate, by the runtime of the device.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="The model of `train fit` to evaluate instead, by centroid.")
+    ] = None,
+    cells: Annotated[
+        Path | None, typer.Option("--cells", help="The folder of `train cells`: needed for a checkpoint, and to rank.")
+    ] = None,
     confidence: Annotated[
         Path | None, typer.Option("--confidence", help="Confidence settings to use in place of the bundle's.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Places of the test split, at most.")] = 2000,
+    boundaries: Annotated[
+        str | None,
+        typer.Option("--boundaries", help="FILE or FILE#LAYER of countries: right is a point in the right polygon."),
+    ] = None,
+    plots: Annotated[Path | None, typer.Option("--plots", help="The folder for pictures.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Places, panoramas or photographs, at most.")] = 2000,
+    panoramas: Annotated[
+        bool, typer.Option("--panoramas", help="Average the views of a place; for a checkpoint.")
+    ] = False,
+    benchmark: Annotated[
+        bool, typer.Option("--benchmark", help="Every photograph of the manifest, not its test split; no baselines.")
+    ] = False,
 ) -> None:
-    """Measure a bundle on single photographs of places that training never saw, beside two baselines."""
-    from dataclasses import replace
+    """Measure a model on photographs of places that training never saw, beside two baselines.
 
-    from pigeon_edge.bundle import open_bundle
-    from pigeon_edge.confidence import read_confidence
+    One photograph a place of the test split, by default. The report has percentages within 1, 25, 200, 750 and 2500 km,
+    median, mean, GeoGuessr score and their 95 % intervals; countries, geocells and tasks as far as they are known.
+    """
+    from functools import partial
+
+    from pigeon_edge.errors import UsageError
     from pigeon_edge.files import write_json
-    from pigeon_edge.locator import open_locator
-    from pigeon_edge.photo_manifest import Split
-    from pigeon_training import evaluate as evaluation
-    from pigeon_training.dataset import read_split
-    from pigeon_training.samples import one_photograph_a_place
+    from pigeon_training.evaluation import stage
+    from pigeon_training.evaluation.photographs import chosen, training_photographs
+    from pigeon_training.geography.boundaries import read_boundaries
 
-    locator = open_locator(open_bundle(bundle))
-    if confidence:
-        locator = replace(locator, confidence=read_confidence(confidence))
-    rows = one_photograph_a_place(read_split(manifest, Split.TEST), limit)
-    report = evaluation.evaluate(locator, rows, read_split(manifest, Split.TRAIN))
-    write_json(out, report.to_json())
-    for name in ("ours", "by_centroid", "constant_guess", "nearest_pixels"):
-        numbers = getattr(report, name)
-        say(f"pigeon-edge: {name:<15} median {numbers.median_km:>8,.1f} km, % within km {numbers.percent_within_km}")
+    if (bundle is None) == (checkpoint is None):
+        raise UsageError("expected one of --bundle and --checkpoint, found both or neither")
+    if panoramas and (bundle or benchmark):
+        raise UsageError("--panoramas goes with --checkpoint and the test split; a bundle takes single photographs")
+    if bundle:
+        predict = partial(stage.predict_of_bundle, bundle, confidence, cells)
+    elif checkpoint and cells and not confidence:
+        predict = partial(stage.predict_of_checkpoint, checkpoint, cells)
+    else:
+        raise UsageError("--checkpoint needs --cells, and takes no --confidence: it promises no radius")
+    borders = read_boundaries(boundaries) if boundaries else None
+    predicted = predict(chosen(manifest, limit, panoramas=panoramas, benchmark=benchmark))
+    training = [] if benchmark else training_photographs(manifest)
+    evaluation = stage.evaluate(predicted, manifest, training, borders)
+    write_json(out, evaluation.to_json())
+    for line in evaluation.lines():
+        say(line)
+    if plots:
+        from pigeon_training.evaluation.pictures import write_pictures
+
+        for path in write_pictures(plots, evaluation, borders):
+            say(f"pigeon-edge: {path}")
+    stage.tell_unreadable(evaluation, say)

@@ -1,4 +1,4 @@
-"""Numbers of a report, and what a model has to beat."""
+"""What a model has to beat."""
 
 from __future__ import annotations
 
@@ -9,29 +9,10 @@ import pytest
 from PIL import Image
 
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.photo_manifest import lat_lng_of_rows
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training import baselines
 from pigeon_training.baselines import constant_guess, nearest_pixels
 from pigeon_training.dataset import read_all_pixels
-from pigeon_training.metrics import accuracy
-
-
-def test_metrics_by_hand():
-    found = accuracy(np.array([0.5, 20.0, 24.0, 100.0, 300.0, 1000.0, 2000.0, 9000.0]))
-    assert found.photographs == 8
-    assert found.median_km == 200.0
-    assert found.percent_within_km == {"1": 12.5, "25": 37.5, "200": 50.0, "750": 62.5, "2500": 87.5}
-
-
-def test_error_on_a_threshold_is_within_it():
-    assert accuracy(np.array([1.0, 25.0, 200.0, 750.0, 2500.0])).percent_within_km == {
-        "1": 20.0, "25": 40.0, "200": 60.0, "750": 80.0, "2500": 100.0,
-    }  # fmt: skip
-
-
-def test_error_beyond_a_threshold_is_not_within_it():
-    assert accuracy(np.nextafter(np.array([1.0]), 2.0)).percent_within_km["1"] == 0.0
 
 
 def test_constant_guess_is_the_training_place_nearest_to_all_others():
@@ -60,18 +41,33 @@ def test_pixels_are_in_the_order_of_the_rows(pictures):
     np.testing.assert_array_equal(pixels, expected)
 
 
-@pytest.mark.parametrize("chunk", [2, 7, 100])
-def test_nearest_pixels_picks_the_identical_picture(pictures, chunk, monkeypatch):
-    monkeypatch.setattr(baselines, "CHUNK", chunk)
-    spec = PreprocessSpec(24)
-    asked = [pictures[5], pictures[0], pictures[3]]
-    errors = nearest_pixels(pictures, spec, read_all_pixels(asked, spec), lat_lng_of_rows(asked))
-    np.testing.assert_allclose(errors, 0, atol=1e-6)
+@pytest.mark.parametrize("batch", [2, 7, 100])
+def test_nearest_pixels_picks_the_identical_picture(pictures, batch, monkeypatch):
+    monkeypatch.setattr(baselines, "BATCH", batch)
+    np.testing.assert_allclose(nearest_pixels(pictures, [pictures[5], pictures[0], pictures[3]]), 0, atol=1e-6)
 
 
-def test_nearest_pixels_errs_by_the_distance_to_the_picture_it_picked(pictures):
-    spec = PreprocessSpec(24)
-    pixels = read_all_pixels(pictures[2:3], spec)
-    pixels[0, 0, 0] ^= 1
-    (error,) = nearest_pixels(pictures, spec, pixels, np.array([[10.0, 90.0]]))
+def test_nearest_pixels_errs_by_the_distance_to_the_picture_it_picked(pictures, tmp_path):
+    pixels = np.asarray(Image.open(pictures[2].path)).copy()
+    pixels[0, 0] ^= 1
+    Image.fromarray(pixels).save(tmp_path / "asked.png")
+    (error,) = nearest_pixels(pictures, [replace(pictures[2], path=tmp_path / "asked.png", lng=90.0)])
     assert error == pytest.approx(float(haversine_km((10, 20), (10, 90))))
+
+
+def test_nearest_pixels_leaves_unreadable_training_photographs_out(pictures):
+    pictures[5].path.write_bytes(b"no image")
+    assert nearest_pixels(pictures, pictures[:2]).tolist() == [0.0, 0.0]
+
+
+def test_nearest_pixels_looks_at_evenly_spaced_photographs_where_there_are_too_many(pictures, monkeypatch):
+    monkeypatch.setattr(baselines, "GALLERY", 4)
+    errors = nearest_pixels(pictures, pictures)
+    assert (errors[::2] == 0).all()
+    assert (errors[1::2] > 900).all()
+
+
+def test_nearest_pixels_of_a_photograph_that_cannot_be_read_is_refused(pictures):
+    pictures[0].path.write_bytes(b"no image")
+    with pytest.raises(ValueError, match="1 of 2 photographs can be read"):
+        nearest_pixels(pictures[2:], pictures[:2])

@@ -1,0 +1,27 @@
+"""Which photographs of a manifest a model is evaluated on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pigeon_edge.photo_manifest import PhotoRow, Split
+from pigeon_training.dataset import read_rows, read_split
+from pigeon_training.samples import one_photograph_a_place
+from pigeon_training.streaming import Sample, singles
+from pigeon_training.streaming import panoramas as group_views
+
+
+def chosen(manifest: Path, limit: int, *, panoramas: bool, benchmark: bool) -> list[Sample]:
+    """Return at most ``limit`` samples: one photograph a place of the test split, or its panoramas.
+
+    Of a benchmark, no part of which anyone trains on, every photograph.
+    """
+    if benchmark:
+        return singles(read_rows(manifest)[:limit])
+    rows = read_split(manifest, Split.TEST)
+    return group_views(rows)[:limit] if panoramas else singles(one_photograph_a_place(rows, limit))
+
+
+def training_photographs(manifest: Path) -> list[PhotoRow]:
+    """Return the rows of the training split, which may be none."""
+    return [row for row in read_rows(manifest) if row.split is Split.TRAIN]

@@ -1,0 +1,97 @@
+"""The stage ``train evaluate``: a model and a manifest in; JSON, a table and pictures out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pigeon_edge.bundle import open_bundle
+from pigeon_edge.cli.console import progress
+from pigeon_edge.confidence import read_confidence
+from pigeon_edge.errors import PartialFailureError
+from pigeon_edge.locator import open_locator
+from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
+from pigeon_training.baselines import constant_guess, nearest_pixels
+from pigeon_training.cells.store import read_cells
+from pigeon_training.evaluation.country import judged_by
+from pigeon_training.evaluation.evaluation import Evaluation
+from pigeon_training.evaluation.from_bundle import BATCH, predict_with_bundle
+from pigeon_training.evaluation.predicted import Predicted, Watch
+from pigeon_training.evaluation.predictions import Doubles
+from pigeon_training.evaluation.report import report
+from pigeon_training.evaluation.tasks import task_metrics
+from pigeon_training.geography.boundaries import Boundaries
+from pigeon_training.streaming import Sample
+from pigeon_training.task_columns import read_task_targets
+from pigeon_training.tasks import REGRESSIONS
+
+_SHOWN_FAILURES = 5
+
+Say = Callable[[str], None]
+
+
+def predict_of_bundle(
+    bundle: Path, confidence: Path | None, cells: Path | None, samples: Sequence[Sample]
+) -> Predicted:
+    """Return the predictions of a bundle, each photograph on its own."""
+    locator = open_locator(open_bundle(bundle))
+    if confidence:
+        locator = replace(locator, confidence=read_confidence(confidence))
+    rows = [row for sample in samples for row in sample]
+    return predict_with_bundle(locator, rows, read_cells(cells) if cells else None, _watch(len(rows), BATCH))
+
+
+def predict_of_checkpoint(folder: Path, cells: Path, samples: Sequence[Sample]) -> Predicted:
+    """Return the predictions of a model folder, on a GPU where there is one."""
+    import torch
+
+    from pigeon_training.evaluation.from_checkpoint import BATCH, predict_with_model
+    from pigeon_training.model_folder import load_model
+
+    fitted = load_model(folder)
+    fitted.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return predict_with_model(folder.name, fitted, read_cells(cells), samples, _watch(len(samples), BATCH))
+
+
+def evaluate(
+    predicted: Predicted,
+    manifest: Path,
+    training: Sequence[PhotoRow],
+    boundaries: Boundaries | None,
+) -> Evaluation:
+    """Return the evaluation of predictions; baselines answer from the photographs of ``training``, if there are any."""
+    truth = read_task_targets(manifest, predicted.rows)
+    population = truth.regression[:, REGRESSIONS.index("population")]
+    predictions = replace(predicted.predictions, population=None if np.isnan(population).all() else population)
+    if boundaries is not None:
+        predictions = judged_by(boundaries, predictions)
+    return Evaluation(
+        predicted=replace(predicted, predictions=predictions),
+        report=report(predictions),
+        rivals_km=_rivals_km(training, predicted.rows) if training else {},
+        tasks=task_metrics(predicted.tasks, truth) if predicted.tasks else {},
+    )
+
+
+def tell_unreadable(evaluation: Evaluation, say: Say) -> None:
+    """Tell of photographs that could not be read. Raises PartialFailureError, once all is written, if there are any."""
+    unreadable = evaluation.predicted.unreadable
+    for failure in unreadable[:_SHOWN_FAILURES]:
+        say(f"pigeon-edge: {failure.reason}")
+    if unreadable:
+        raise PartialFailureError(f"photographs that could not be read: {len(unreadable)}; the report is of the others")
+
+
+def _rivals_km(training: Sequence[PhotoRow], rows: Sequence[PhotoRow]) -> dict[str, Doubles]:
+    return {
+        "nearest_pixels": nearest_pixels(training, rows),
+        "constant_guess": constant_guess(lat_lng_of_rows(training), lat_lng_of_rows(rows)),
+    }
+
+
+def _watch(total: int, batch: int) -> Watch:
+    """Return a bar over the batches of so many samples."""
+    return lambda batches: progress(batches, -(-total // batch), "batches")
