@@ -66,6 +66,12 @@ def test_no_more_neighbours_than_photographs():
     assert (np.diff(squared) > 0).all()
 
 
+@pytest.mark.parametrize("chunk", [2, 100])
+def test_of_equally_near_photographs_the_first_come_first(chunk, monkeypatch):
+    monkeypatch.setattr(neighbours, "CHUNK", chunk)
+    assert nearest(at_angle(3), at_angle(10, 5, 5, 5, 5), 3)[1].tolist() == [[1, 2, 3]]
+
+
 def test_embedding_without_direction_is_refused():
     with pytest.raises(InputError, match="expected embeddings of a positive length"):
         nearest(at_angle(0), np.zeros((3, 2), np.float32), 1)
@@ -103,14 +109,20 @@ def test_one_neighbour_is_the_first_system(lonely_and_crowd):
     )
 
 
-@given(st.lists(st.tuples(POINT, st.floats(0.01, 1)), min_size=1, max_size=8, unique_by=lambda pair: pair[1]))
+@given(st.lists(st.tuples(st.integers(-90, 90), st.integers(-180, 180), st.floats(0.01, 1)), min_size=1, max_size=8))
 @settings(max_examples=60, deadline=None)
-def test_as_sigma_goes_to_nothing_the_heaviest_place_answers(pairs):
-    pairs = sorted(pairs, key=lambda pair: -pair[1])
-    lat_lng = np.array([point for point, _ in pairs])
-    heaviest = RevisitedIm2gps(sigma_deg=1e-9, reach_km=0.0).densest(lat_lng, np.array([heavy for _, heavy in pairs]))
-    together = [sum(heavy for other, heavy in pairs if haversine_km(point, other) < 1e-3) for point, _ in pairs]
-    assert haversine_km(heaviest, lat_lng[int(np.argmax(together))]) < 1e-3
+def test_as_sigma_goes_to_nothing_the_heaviest_place_answers(rows):
+    lat_lng, weight = np.array(rows)[:, :2], np.array(rows)[:, 2]
+    heaviest = RevisitedIm2gps(sigma_deg=1e-6, reach_km=0.0).densest(lat_lng, weight)
+    at_place = [weight[haversine_km(place, lat_lng) < 0.01].sum() for place in (heaviest, *lat_lng)]
+    assert at_place[0] == pytest.approx(max(at_place))
+
+
+@pytest.mark.parametrize(("apart_deg", "lng"), [(0.57 * 4, 0.0), (0.67 * 4, 90.0)])
+def test_kernel_is_a_gaussian_of_four_degrees(apart_deg, lng):
+    # Two places of weight 0.55, x sigma apart, outweigh one of weight 1 where 0.55 (1 + exp(-x^2 / 2)) > 1.
+    lat_lng = np.array([(0.0, 90.0), (0.0, 0.0), (apart_deg, 0.0)])
+    assert RevisitedIm2gps(reach_km=0.0).densest(lat_lng, np.array([1.0, 0.55, 0.55]))[1] == lng
 
 
 @given(st.lists(st.tuples(POINT, st.floats(0.01, 1)), min_size=1, max_size=8))

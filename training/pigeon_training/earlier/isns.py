@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_softmax
 
 from pigeon_training.cells.squares import squares
 from pigeon_training.earlier.classes import FitClassifier, by_chunks, class_task
@@ -56,5 +55,6 @@ def largest_product(around: Sequence[Ids], logits: Sequence[Doubles]) -> Ids:
 
     ``around`` holds, by partition, the class (F,) that a fine class lies in; ``logits`` holds (Q, C) of each partition.
     """
-    total = sum(log_softmax(one, axis=1)[:, own] for own, one in zip(around, logits, strict=True))
+    # The logarithm of the product is this sum less the softmaxes' normalisers, the same for all classes of a query.
+    total = sum(one[:, own] for own, one in zip(around, logits, strict=True))
     return np.asarray(np.asarray(total).argmax(axis=1))
