@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,8 +16,10 @@ from pigeon_training.earlier.classes import class_task, mean_places
 from pigeon_training.earlier.cplanet import CPlanet, crossings, most_votes
 from pigeon_training.earlier.isns import Isns, enclosing, largest_product
 from pigeon_training.earlier.photographs import Photographs
+from pigeon_training.earlier.plain_softmax import PlainSoftmax
 from pigeon_training.earlier.planet_cells import PlanetCells
 from pigeon_training.earlier.systems import earlier_systems
+from pigeon_training.presets import HEADS_PRESETS
 
 
 def by_class_mean(task):
@@ -193,3 +197,40 @@ def test_every_system_answers_every_query_and_the_same_every_time(world):
         assert locate(training, validation, asked.embedding[:0]).shape == (0, 2)
         names.append(name)
     assert names == ["IM2GPS", "PlaNet", "IM2GPS revisited", "CPlaNet", "ISNs", "regression"]
+
+
+@pytest.fixture
+def plain_softmax():
+    """Return a fitted head's maker, and the list of epochs that it tells of."""
+    epochs = []
+    preset = replace(HEADS_PRESETS["toy"], epochs=15, patience=0, learning_rate=0.1)
+    return PlainSoftmax(preset, epochs.append), epochs
+
+
+def test_plain_softmax_learns_the_classes_of_photographs_it_has_not_seen(world, plain_softmax):
+    training, validation, asked = world
+    fit, epochs = plain_softmax
+    land = squares(training.lat_lng, 5, 40)
+    logits = fit(class_task(land, training, validation))(asked.embedding)
+    assert logits.shape == (len(asked.lat_lng), land.region.max() + 1)
+    assert (logits.argmax(axis=1) == land.region_of(asked.lat_lng)).mean() > 0.6
+    assert len(epochs) == 15
+    assert epochs[-1]["validation_km"] < 0.3 * epochs[0]["validation_km"]
+
+
+def test_plain_softmax_is_not_smoothed_whatever_the_preset(world, plain_softmax):
+    training, validation, asked = world
+    task = class_task(squares(training.lat_lng, 5, 40), training, validation)
+    fit, _ = plain_softmax
+    smoother = PlainSoftmax(HEADS_PRESETS["pigeon"], lambda _: None)
+    same = replace(smoother, preset=replace(fit.preset, smoothing=HEADS_PRESETS["pigeon"].smoothing, tasks=("month",)))
+    np.testing.assert_array_equal(same(task)(asked.embedding), fit(task)(asked.embedding))
+
+
+def test_systems_with_fitted_heads_answer_the_same_every_time(world, plain_softmax):
+    training, validation, asked = world
+    for system in (PlanetCells, CPlanet, Isns):
+        locate = system(plain_softmax[0], 5, 40)
+        answer = locate(training, validation, asked.embedding)
+        assert np.median(haversine_km(answer, asked.lat_lng)) < 2500
+        np.testing.assert_array_equal(locate(training, validation, asked.embedding), answer)
