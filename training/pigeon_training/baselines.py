@@ -25,13 +25,15 @@ BATCH = 1024
 
 
 def constant_guess(training_lat_lng: Doubles, lat_lng: Doubles) -> Doubles:
-    """Return (N,) errors in km of always naming one training place: the nearest to all others (the medoid).
+    """Return (N,) errors in km of always naming one training place: the nearest to all others (the medoid)."""
+    return haversine_km(medoid(training_lat_lng), lat_lng)
 
-    The medoid is sought among 500 evenly spaced photographs.
-    """
-    candidates = training_lat_lng[:: max(len(training_lat_lng) // 500, 1)]
+
+def medoid(lat_lng: Doubles) -> Doubles:
+    """Return the one of points (N, 2) nearest to all others, sought among 500 evenly spaced ones."""
+    candidates = lat_lng[:: max(len(lat_lng) // 500, 1)]
     total_km = haversine_km(candidates[:, None], candidates[None]).sum(axis=1)
-    return haversine_km(candidates[int(total_km.argmin())], lat_lng)
+    return np.asarray(candidates[int(total_km.argmin())])
 
 
 def nearest_pixels(training: Sequence[PhotoRow], rows: Sequence[PhotoRow]) -> Doubles:

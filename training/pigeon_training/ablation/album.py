@@ -82,3 +82,11 @@ def head_examples(samples: Samples, embedded: Floats, partition: Partition) -> H
     """Return what heads are trained on."""
     first = [views[0] for views in samples.views]
     return HeadExamples(samples.embedding(embedded), samples.lat_lng, partition.cell_of_rows(first), samples.tasks)
+
+
+def answer_of_each_view(points: Doubles, samples: Samples) -> Doubles:
+    """Return the answers (N, 2) of a split's rows, of answers (S, 2) to its samples."""
+    sample = np.repeat(np.arange(len(samples.numbers)), [len(views) for views in samples.numbers])
+    answer = np.empty((len(sample), 2))
+    answer[np.concatenate(samples.numbers)] = points[sample]
+    return answer

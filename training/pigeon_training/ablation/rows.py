@@ -16,7 +16,7 @@ from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.photo_manifest import Split
 from pigeon_edge.refine import RefinementSettings, refine
-from pigeon_training.ablation.album import Album, Doubles, Embedded, Samples, head_examples
+from pigeon_training.ablation.album import Album, Doubles, Embedded, Samples, answer_of_each_view, head_examples
 from pigeon_training.ablation.contributions import Answer, Contribution, Tower
 from pigeon_training.ablation.settings import AblationSettings
 from pigeon_training.ablation.towers import Towers, embed_album
@@ -88,10 +88,7 @@ def answers(row: Contribution, found: Classifier, album: Album) -> Doubles:
         points = centroids[found.posterior(samples, Split.TEST).argmax(axis=1)]
     else:
         points = _refined(row, found, album, samples)
-    number = np.repeat(np.arange(len(samples.numbers)), [len(views) for views in samples.numbers])
-    answer = np.empty((len(number), 2))
-    answer[np.concatenate(samples.numbers)] = points[number]
-    return answer
+    return answer_of_each_view(points, samples)
 
 
 def gallery_of(row: Contribution, found: Classifier, album: Album) -> Gallery:

@@ -43,18 +43,31 @@ class Material:
 
 
 def ablate(out: Path, settings: AblationSettings, say: Say) -> None:
-    """Write ``ablation.json`` and ``ablation.md``: PIGEON's contributions, one after the other."""
+    """Write ``ablation.json`` and ``ablation.md``: what each contribution of PIGEON buys."""
     material = _material(out, settings, say)
-    outcomes = {row.name: _outcome(row.name, partial(_row_answers, material, row), material, say) for row in CONTRIBUTIONS}
-    findings = [
-        finding(outcomes[row.name], material.album.test_place, outcomes.get(row.against or "")) for row in CONTRIBUTIONS
-    ]
-    _write(out, "ablation", findings, contributions_table(findings))
+    ways = {row.name: partial(_row_answers, material, row) for row in CONTRIBUTIONS}
+    findings = _findings(ways, {row.name: row.against for row in CONTRIBUTIONS}, material, say)
+    _write(out / "ablation", findings, contributions_table(findings))
 
 
 def compare_earlier(out: Path, settings: AblationSettings, say: Say) -> None:
     """Write ``earlier.json`` and ``earlier.md``: the systems before PIGEON beside it, on the same embeddings."""
     material = _material(out, settings, say)
-    ours = [row for row in CONTRIBUTIONS if row.on_final_embeddings]
-    ways = {name: partial(earlier_answers, name, material) for name in EARLIER_NAMES}
-    ways |= {row.name: partial(_row_answers, material, row) for row in ours}
+    ways: dict[str, Answers] = {
+        name: partial(_earlier_answers, material, name) for name in earlier_systems_of(settings, seed=0)
+    }
+    ways |= {f"ours: {name}": partial(_row_answers, material, row) for name, row in FINAL_ROWS.items()}
+    best = f"ours: {next(iter(FINAL_ROWS))}"
+    findings = _findings(ways, {name: best for name in ways if name != best}, material, say)
+    _write(out / "earlier", findings, earlier_table(findings))
+
+
+def _material(out: Path, settings: AblationSettings, say: Say) -> Material:
+    _claim(out / PLANET, settings)
+    manifest = out / PHOTOGRAPHS / "manifest.csv"
+    if not manifest.exists():
+        render_album(manifest.parent, settings.places, PLANET_SEED, settings.tower.image_size_px)
+    world, album = make_world(PLANET_SEED), open_album(manifest, settings.cells)
+    say(f"pigeon-edge: the base tower, {settings.base_steps} batches of descriptions")
+    base = base_clip(album, world, settings)
+    return Material(world, album, Towers(base, album, world, settings), settings)
