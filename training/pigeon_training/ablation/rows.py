@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from pigeon_edge.gated_refinement import GatedRefinement
+from pigeon_edge.paper_refinement import PaperRefinement
 
 from pigeon_edge.cells import posterior
 from pigeon_edge.encoders.protocol import unit
 from pigeon_edge.gallery import Gallery
 from pigeon_edge.gallery_files import build_index
-from pigeon_edge.gated_refinement import GatedRefinement
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.photo_manifest import Split
 from pigeon_edge.refine import RefinementSettings, refine
 from pigeon_training.ablation.album import Album, Doubles, Embedded, Samples, answer_of_each_view, head_examples
@@ -53,9 +53,7 @@ class Classifier:
         return posterior(logits.numpy(), 1.0)
 
 
-def classifier(
-    row: Contribution, seed: int, album: Album, towers: Towers, settings: AblationSettings
-) -> Classifier:
+def classifier(row: Contribution, seed: int, album: Album, towers: Towers, settings: AblationSettings) -> Classifier:
     """Train what a row stands on."""
     embedded = towers.embedded(Tower.BASE if row.tower is Tower.LAST_BLOCK else row.tower, seed)
     partition = album.partitions[row.cells]
