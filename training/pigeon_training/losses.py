@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import EARTH_RADIUS_KM, unit_vectors
+from pigeon_training.smoothing import Smoothing
+
+__all__ = [
+    "TASK_WEIGHTS", "Smoothing", "great_circle_km", "haversine_targets", "inconsistency", "known_counts",
+    "soft_cross_entropy", "sphere_tensor", "task_losses", "weighted_sum",
+]  # fmt: skip
 
 TASK_WEIGHTS = {"regression": 8.0, "climate": 2.0, "month": 1.0}
 """What each task's loss counts beside the geocells' (Haas et al. 2024)."""
 
-
-@dataclass(frozen=True)
-class Smoothing:
-    """How a photograph's target spreads over geocells.
-
-    ``tau_km`` is the length of the haversine smoothing (75 km for PIGEON, 65 for PIGEOTTO; Haas et al. 2024); at 0, the
-    limit, the own cell has all of it. A ``normalised`` target sums to one; the published one does not, so that
-    photographs where cells are dense weigh many times more.
-    """
-
-    tau_km: float
-    normalised: bool = True
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for a length that cannot be meant."""
-        if self.tau_km < 0:
-            raise UsageError(f"expected a smoothing length of 0 km or more, found {self.tau_km}")
+_LEAST_EXPONENT = -80.0
+"""exp of it, 2e-35, is nothing beside an own cell's 1; below, float32 has numbers that processors are slow with."""
 
 
 def sphere_tensor(lat_lng: npt.ArrayLike) -> torch.Tensor:
@@ -52,9 +41,9 @@ def haversine_targets(
     if smoothing.tau_km == 0:
         return functional.one_hot(own_cell, len(centroids)).float()
     distance_km = great_circle_km(vectors, centroids)  # (N, C)
-    farther_km = (distance_km - distance_km.gather(1, own_cell[:, None])).clamp_(min=0.0)
-    closeness = farther_km.div_(-smoothing.tau_km).float().exp_()
-    return closeness / closeness.sum(dim=1, keepdim=True) if smoothing.normalised else closeness
+    farther_km = distance_km.sub_(distance_km.gather(1, own_cell[:, None])).float()
+    closeness = farther_km.div_(-smoothing.tau_km).clamp_(_LEAST_EXPONENT, 0.0).exp_()
+    return closeness.div_(closeness.sum(dim=1, keepdim=True)) if smoothing.normalised else closeness
 
 
 def great_circle_km(vectors: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
@@ -84,6 +73,12 @@ def task_losses(outputs: Mapping[str, torch.Tensor], targets: Mapping[str, torch
 def weighted_sum(losses: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Return the sum of task losses with the published weights."""
     return sum((TASK_WEIGHTS[name] * loss for name, loss in losses.items()), start=torch.zeros(()))
+
+
+def known_counts(targets: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return over how many targets each task's loss is a mean: entries of the regression, photographs of the others."""
+    known = {name: torch.isfinite(t) if name == "regression" else t >= 0 for name, t in targets.items()}
+    return {name: mask.sum() for name, mask in known.items()}
 
 
 def inconsistency(embedding: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
