@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pigeon_edge.errors import InputError
+from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.to_onnx import load_tower, read_heads, read_spec
-from pigeon_training.fit import Examples, errors_km, fit
-from pigeon_training.fit_manifest import fit_manifest
+from pigeon_training.fitting.examples import Examples, FittingData
+from pigeon_training.fitting.from_nothing import fit
+from pigeon_training.fitting.loop import validate
+from pigeon_training.fitting.parallel import Processes
+from pigeon_training.fitting.stage import fit_manifest
 from pigeon_training.model import GeocellModel, Heads, new_tower, normalise, planes
 from pigeon_training.model_folder import FittedModel, load_model, save_model
 from pigeon_training.presets import FitPreset, TowerPreset
@@ -19,9 +26,9 @@ from pigeon_training.tasks import TASK_SIZES, RegressionScale
 SPEC = PreprocessSpec(16)
 CENTROIDS = np.array([[10.0, 10.0], [45.0, -100.0], [-30.0, 150.0]])
 PRESET = FitPreset(
-    TowerPreset(image_size_px=16, patch_px=8, width=24, layers=1, heads=2, mlp_width=32),
-    tau_km=500.0, epochs=8, batch=12, learning_rate=1e-2, weight_decay=0.01, warmup=0.1,
-    colour_strength=0.05, consistency_weight=1.0,
+    tower=TowerPreset(image_size_px=16, patch_px=8, width=24, layers=1, heads=2, mlp_width=32),
+    tau_km=500.0, epochs=8, batch=12, micro_batch=12, learning_rate=1e-2, weight_decay=0.01, warmup=0.1,
+    colour_strength=0.05, consistency_weight=1.0, bfloat16=True,
 )  # fmt: skip
 
 
@@ -34,65 +41,96 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-def coloured(count, seed):
-    """Return noisy pictures: red in cell 0, green in cell 1, blue in cell 2."""
-    rng = np.random.default_rng(seed)
-    cell = np.arange(count) % 3
-    pixels = rng.integers(0, 100, (count, 16, 16, 3))
-    pixels[np.arange(count), :, :, cell] += 120
-    return Examples(pixels.astype(np.uint8), CENTROIDS[cell] + rng.uniform(-1, 1, (count, 2)), cell)
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory):
+    """Return a maker of noisy pictures: red in cell 0, green in cell 1, blue in cell 2."""
+
+    def make(count, seed):
+        rng = np.random.default_rng(seed)
+        cell = np.arange(count) % 3
+        lat_lng = CENTROIDS[cell] + rng.uniform(-1, 1, (count, 2))
+        folder = tmp_path_factory.mktemp("pictures")
+        samples = []
+        for number, pixels in enumerate(noisy_pixels(cell, rng)):
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+            samples.append((PhotoRow(folder / f"{number}.png", *lat_lng[number], f"p{number}"),))
+        return Examples(samples, lat_lng, cell)
+
+    return make
+
+
+def noisy_pixels(cell, rng):
+    pixels = rng.integers(0, 100, (len(cell), 16, 16, 3))
+    pixels[np.arange(len(cell)), :, :, cell] += 120
+    return pixels.astype(np.uint8)
+
+
+def pixel_values_of(count, seed):
+    pixels = noisy_pixels(np.arange(count) % 3, np.random.default_rng(seed))
+    return normalise(planes(torch.from_numpy(pixels)), SPEC)
+
+
+def errors_km(fitted, examples):
+    errors, unreadable = validate(fitted, FittingData(examples, examples, CENTROIDS), PRESET, Processes())
+    assert not unreadable
+    return errors
 
 
 @pytest.fixture(scope="module")
-def fitted():
-    lines = []
-    model = fit(coloured(36, 1), coloured(9, 2), CENTROIDS, PRESET, lines.append)
-    return model, lines
+def data(coloured):
+    return FittingData(coloured(36, 1), coloured(9, 2), CENTROIDS)
 
 
-def test_colours_are_learnt(fitted):
-    model, _ = fitted
-    assert np.median(errors_km(model, coloured(60, 3), CENTROIDS)) < 200
-    assert errors_km(model, coloured(60, 3), CENTROIDS).max() < 200
+@pytest.fixture(scope="module")
+def fitted(data):
+    reports = []
+    return fit(data, PRESET, lambda report, _: reports.append(report)), reports
 
 
-def test_untrained_model_knows_nothing_of_them():
+def silent(report, fitted):
+    pass
+
+
+def test_colours_are_learnt(fitted, coloured):
+    assert errors_km(fitted[0], coloured(60, 3)).max() < 200
+
+
+def test_untrained_model_knows_nothing_of_them(coloured):
     torch.manual_seed(1)
     model = GeocellModel(new_tower(PRESET.tower), Heads(24, {"cells": 3}))
-    assert (errors_km(model, coloured(60, 3), CENTROIDS) >= 200).mean() > 0.4
+    assert (errors_km(FittedModel(model, SPEC, None), coloured(60, 3)) >= 200).mean() > 0.4
 
 
-def test_each_epoch_is_told(fitted):
-    _, lines = fitted
-    assert len(lines) == 8
-    assert lines[-1].startswith("epoch 8/8: loss ")
-    assert lines[-1].endswith(" km by centroid")
+def test_each_epoch_is_reported(fitted, data):
+    model, reports = fitted
+    assert [report.epoch for report in reports] == list(range(1, 9))
+    assert reports[-1].loss < reports[0].loss
+    assert reports[-1].loss == sum(reports[-1].losses.values())
+    assert set(reports[-1].losses) == {"cells", "consistency"}
+    best_km = min(report.validation_km for report in reports)
+    assert [report.validation_km for report in reports if report.best][-1] == best_km
+    assert np.median(errors_km(model, data.validation)) == best_km
 
 
-def test_same_seed_gives_the_same_weights(fitted):
-    again = fit(coloured(36, 1), coloured(9, 2), CENTROIDS, PRESET, lambda _: None)
-    expected = fitted[0].state_dict()
-    assert all(torch.equal(weight, expected[name]) for name, weight in again.state_dict().items())
+def test_same_seed_gives_the_same_weights(fitted, data):
+    again = fit(data, PRESET, silent)
+    expected = fitted[0].model.state_dict()
+    assert all(torch.equal(weight, expected[name]) for name, weight in again.model.state_dict().items())
 
 
-def test_fewer_photographs_than_a_batch_are_trained_on_all_the_same():
-    preset = FitPreset(**{**vars(PRESET), "epochs": 12, "batch": 128})
-    model = fit(coloured(9, 1), coloured(9, 1), CENTROIDS, preset, lambda _: None)
-    assert errors_km(model, coloured(9, 1), CENTROIDS).max() < 200
-
-
-def test_warmup_of_exactly_one_step_is_no_division_by_zero():
-    preset = FitPreset(**{**vars(PRESET), "epochs": 10, "batch": 9})  # 10 steps, a tenth of which is one
-    assert fit(coloured(9, 1), coloured(3, 2), CENTROIDS, preset, lambda _: None).heads["cells"].out_features == 3
+def test_fewer_photographs_than_a_batch_are_trained_on_all_the_same(coloured):
+    few = coloured(9, 1)
+    fitted = fit(FittingData(few, few, CENTROIDS), replace(PRESET, epochs=24, batch=128), silent)
+    assert errors_km(fitted, few).max() < 200
 
 
 def test_saved_model_loads_for_export_with_its_heads(fitted, tmp_path):
-    model, _ = fitted
-    save_model(tmp_path / "model", FittedModel(model, SPEC, scale=None))
+    model = fitted[0].model
+    save_model(tmp_path / "model", fitted[0])
     tower, heads = load_tower(str(tmp_path / "model")), read_heads(tmp_path / "model")
     assert read_spec(str(tmp_path / "model"), tower) == SPEC
     np.testing.assert_array_equal(heads["cells.weight"], model.heads["cells"].weight.detach().numpy())
-    pixel_values = normalise(planes(torch.from_numpy(coloured(3, 4).pixels)), SPEC)
+    pixel_values = pixel_values_of(3, 4)
     with torch.inference_mode():
         embedding = tower(pixel_values=pixel_values).last_hidden_state.mean(dim=1)
         logits = embedding @ torch.from_numpy(heads["cells.weight"]).T + torch.from_numpy(heads["cells.bias"])
@@ -102,10 +140,10 @@ def test_saved_model_loads_for_export_with_its_heads(fitted, tmp_path):
 def test_saved_model_loads_with_every_head_and_its_scale(tmp_path):
     scale = RegressionScale(408.0, (1.0,) * 6, (2.0,) * 6)
     model = GeocellModel(new_tower(PRESET.tower), Heads(24, {"cells": 3, **TASK_SIZES})).eval()
-    save_model(tmp_path / "model", FittedModel(model, SPEC, scale))
+    save_model(tmp_path / "model", FittedModel(model, SPEC, scale, ("a", "b", "c")))
     found = load_model(tmp_path / "model")
-    assert (found.spec, found.scale) == (SPEC, scale)
-    pixel_values = normalise(planes(torch.from_numpy(coloured(3, 4).pixels)), SPEC)
+    assert (found.spec, found.scale, found.cell_ids) == (SPEC, scale, ("a", "b", "c"))
+    pixel_values = pixel_values_of(3, 4)
     with torch.inference_mode():
         (embedding, outputs), (expected_embedding, expected) = found.model(pixel_values), model(pixel_values)
     torch.testing.assert_close(embedding, expected_embedding)
@@ -124,7 +162,7 @@ def test_folder_that_lacks_a_file_is_no_model(tmp_path, file):
 
 def test_views_of_a_sample_are_averaged():
     model = GeocellModel(new_tower(PRESET.tower), Heads(24, {"cells": 3})).eval()
-    pixel_values = normalise(planes(torch.from_numpy(coloured(4, 4).pixels)), SPEC)
+    pixel_values = pixel_values_of(4, 4)
     with torch.inference_mode():
         alone, _ = model(pixel_values)
         together, outputs = model(pixel_values, torch.tensor([0, 1, 0, 0]))
@@ -147,9 +185,10 @@ def test_manifest_becomes_a_model_folder(tmp_path, album, rows_of):
     rows = [type(r)(**{**vars(r), "path": r.path.with_suffix(".png")}) for r in rows]
     manifest = album(rows)
     write_cells(tmp_path / "cells", cells_of_names(rows, sized(CELL_PRESETS["toy"], 5, None)).partition)
-    preset = FitPreset(**{**vars(PRESET), "epochs": 1})
     lines = []
-    fit_manifest(manifest, tmp_path / "cells", tmp_path / "model", preset, lines.append)
+    fit_manifest(manifest, tmp_path / "cells", tmp_path / "model", replace(PRESET, epochs=1), lines.append)
     trained, validated = (sum(r.split.value == name for r in rows) for name in ("train", "validation"))
-    assert lines[0] == f"pigeon-edge: {trained} photographs to train on, {validated} to validate on"
+    assert lines[0] == f"pigeon-edge: {trained} samples to train on, {validated} to validate on"
+    assert lines[1].startswith("epoch 1/1: loss ")
+    assert lines[1].endswith(" km by centroid")
     assert read_heads(tmp_path / "model")["cells.weight"].shape == (3, 24)

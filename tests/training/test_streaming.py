@@ -47,13 +47,56 @@ def test_order_is_of_seed_and_epoch(rows):
     assert [row for batch in stream(singles(rows)).in_order() for row in batch.rows] == rows
 
 
-def test_parts_share_the_samples_evenly(rows):
+def paths_by_step(batches):
+    steps = {}
+    for batch in batches:
+        steps.setdefault(batch.step, []).extend(row.path for row in batch.rows)
+    return steps
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_parts_have_together_the_batches_of_one_alone(rows, parts):
+    whole = paths_by_step(stream(singles(rows)).batches(4))
+    shared = [paths_by_step(stream(singles(rows), part=part, parts=parts).batches(4)) for part in range(parts)]
+    assert all(steps.keys() == whole.keys() for steps in shared)
+    for step, paths in whole.items():
+        assert sorted(path for steps in shared for path in steps[step]) == sorted(paths)
+        assert max(len(steps[step]) for steps in shared) - min(len(steps[step]) for steps in shared) <= 1
+
+
+def test_part_without_a_sample_of_a_batch_comes_empty(rows):
+    first, last = (list(stream(singles(rows[:6]), part=part, parts=2).batches(0))[-1] for part in (0, 1))
+    assert (len(first.rows), len(last.rows)) == (1, 0)
+    assert last.pixels.shape == (0, 8, 8, 3)
+    assert (first.step, last.step, last.numbers.tolist()) == (1, 1, [])
+
+
+def test_parts_share_the_order_of_the_samples_too(rows):
     parts = [
-        {row.path for batch in stream(singles(rows), part=part, parts=3).batches(4) for row in batch.rows}
-        for part in range(3)
+        {row.path for batch in stream(singles(rows), part=part, parts=2).in_order() for row in batch.rows}
+        for part in (0, 1)
     ]
-    assert [len(part) for part in parts] == [7, 7, 7]
-    assert len(set.union(*parts)) == 21
+    assert set.union(*parts) == {row.path for row in rows}
+    assert not set.intersection(*parts)
+
+
+def test_chunks_divide_a_batch_and_number_their_samples(rows):
+    samples, chunked = singles(rows), stream(singles(rows), chunk=2)
+    batches = list(chunked.batches(0))
+    assert [len(batch.rows) for batch in batches] == [2, 2, 1] * 4 + [2, 1]
+    assert paths_by_step(batches) == paths_by_step(stream(samples).batches(0))
+    assert all([samples[number] for number in b.numbers] == [(row,) for row in b.rows] for b in batches)
+    whole = chunked.whole_batches(0)
+    assert [sorted(n for b in batches if b.step == step for n in b.numbers) for step in range(5)] == [
+        sorted(numbers) for numbers in whole
+    ]
+
+
+def test_numbers_leave_out_what_could_not_be_read(rows):
+    rows[1].path.unlink()
+    (batch,) = stream(singles(rows[:4])).in_order()
+    assert batch.numbers.tolist() == [0, 2, 3]
+    assert batch.sample.tolist() == [0, 1, 2]
 
 
 def test_unreadable_photographs_are_told_and_left_out(rows):

@@ -16,5 +16,5 @@ def another_camera(images: torch.Tensor, strength: float, generator: torch.Gener
     gamma = torch.exp(2 * strength * torch.randn(count, 3, 1, 1, generator=generator))
     matrix = torch.eye(3) + strength * torch.randn(count, 3, 3, generator=generator)
     matrix = matrix / matrix.sum(dim=2, keepdim=True)
-    curved = images.clamp(min=1e-3) ** gamma  # (N, 3, S, S)
-    return torch.einsum("nij,njhw->nihw", matrix, curved).clamp(0.0, 1.0)
+    curved = images.clamp(min=1e-3) ** gamma.to(images.device)  # (N, 3, S, S)
+    return torch.einsum("nij,njhw->nihw", matrix.to(images.device), curved).clamp(0.0, 1.0)

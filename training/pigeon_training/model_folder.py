@@ -2,7 +2,7 @@
 
 ``config.json, model.safetensors, preprocessor_config.json`` are transformers' own; ``heads.safetensors`` holds
 ``NAME.weight`` (size, D) and ``NAME.bias`` (size,) of each head; ``heads.json`` the scale of the regressions, null
-where they are not trained.
+where they are not trained, and the ids of the geocells, null where they have none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.files import replacing, write_json
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_edge.settings import read_settings
-from pigeon_training.clip_folder import load_tower, read_spec
+from pigeon_training.clip_folder import load_tower, quiet, read_spec
 from pigeon_training.model import GeocellModel, Heads
 from pigeon_training.tasks import RegressionScale
 
@@ -29,11 +29,12 @@ HEADS, HEADS_NOTE = "heads.safetensors", "heads.json"
 
 @dataclass(frozen=True, eq=False)
 class FittedModel:
-    """A model, how it wants its pixels, and the scale of its regressions, None where it has none."""
+    """A model, how it wants its pixels, the scale of its regressions and the ids of its cells, None for none."""
 
     model: GeocellModel
     spec: PreprocessSpec
     scale: RegressionScale | None
+    cell_ids: tuple[str, ...] | None = None
 
 
 def save_model(folder: Path, fitted: FittedModel) -> None:
@@ -44,7 +45,8 @@ def save_model(folder: Path, fitted: FittedModel) -> None:
 
 def fill(folder: Path, fitted: FittedModel) -> None:
     """Write a model's files into a folder, which is made where it is not there."""
-    fitted.model.tower.save_pretrained(folder)
+    with quiet():
+        fitted.model.tower.save_pretrained(folder)
     size_px = fitted.spec.size_px
     processor = {
         "image_processor_type": "CLIPImageProcessor",
@@ -55,7 +57,9 @@ def fill(folder: Path, fitted: FittedModel) -> None:
         "resample": 3,
     }
     write_json(folder / "preprocessor_config.json", processor)
-    write_json(folder / HEADS_NOTE, {"scale": asdict(fitted.scale) if fitted.scale else None})
+    write_json(
+        folder / HEADS_NOTE, {"scale": asdict(fitted.scale) if fitted.scale else None, "cell_ids": fitted.cell_ids}
+    )
     heads = {name: tensor.detach().cpu().contiguous() for name, tensor in fitted.model.heads.state_dict().items()}
     save_file(heads, folder / HEADS)
 
@@ -68,12 +72,14 @@ def load_model(folder: Path) -> FittedModel:
         scale = read_settings(RegressionScale, _tuples(note["scale"])) if note["scale"] else None
         tower = load_tower(str(folder))
         heads = heads_of_tensors(tensors)
+        cell_ids = tuple(note["cell_ids"]) if note.get("cell_ids") else None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, UsageError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{folder}: expected a fitted model, {reason}; make one with: pigeon-edge train fit"
         ) from error
-    return FittedModel(GeocellModel(tower, heads).eval(), read_spec(str(folder), tower.config.image_size), scale)
+    spec = read_spec(str(folder), tower.config.image_size)
+    return FittedModel(GeocellModel(tower, heads).eval(), spec, scale, cell_ids)
 
 
 def heads_of_tensors(tensors: Mapping[str, torch.Tensor]) -> Heads:

@@ -20,26 +20,54 @@ class TowerPreset:
     mlp_width: int
 
 
-@dataclass(frozen=True)
-class FitPreset:
-    """How a tower and a geocell head are trained together.
+@dataclass(frozen=True, kw_only=True)
+class LoopPreset:
+    """How the weights of a tower and its heads are moved.
+
+    A step of AdamW, with gradients of norm 1 at most, is decided by ``batch`` samples, of which ``micro_batch`` are in
+    memory with a graph at a time. The rate rises to ``learning_rate`` over the share ``warmup`` of the steps and falls
+    to zero along half a cosine. After ``patience`` epochs without a better one training stops; 0 never stops early.
+    With ``bfloat16`` the tower's matrix products are taken in it; weights, heads and losses stay in float32.
+    """
+
+    epochs: int
+    batch: int
+    micro_batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup: float
+    patience: int = 0
+    bfloat16: bool = False
+    seed: int = 330
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitPreset(LoopPreset):
+    """How a tower and a geocell head are trained together from nothing.
 
     ``tau_km`` is the smoothing length of the haversine targets (65 and 75 km for PIGEOTTO's and PIGEON's 2,000 cells,
-    Haas et al. 2024; longer here in proportion to the larger cells). Of each of ``batch`` photographs two versions in
-    other cameras' colours are seen (``augment.another_camera`` of ``colour_strength``), whose embeddings are drawn
-    together by ``consistency_weight`` times one minus their cosine.
+    Haas et al. 2024; longer here in proportion to the larger cells). Of each photograph two versions in other cameras'
+    colours are seen (``augment.another_camera`` of ``colour_strength``), whose embeddings are drawn together by
+    ``consistency_weight`` times one minus their cosine.
     """
 
     tower: TowerPreset
     tau_km: float
-    epochs: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    warmup: float
     colour_strength: float
     consistency_weight: float
-    seed: int = 330
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunePreset(LoopPreset):
+    """How a fitted model, or a CLIP tower with new heads, is fine-tuned.
+
+    ``tasks`` are names of ``tasks.TASK_SIZES`` that are learnt beside the geocells; ``elevation_offset_m`` is that of
+    ``tasks.RegressionScale``.
+    """
+
+    smoothing: Smoothing
+    tasks: tuple[str, ...] = ()
+    elevation_offset_m: float = 408.0
 
 
 @dataclass(frozen=True)
@@ -79,11 +107,13 @@ TOY_QUICK = FitPreset(
     tau_km=250.0,
     epochs=4,
     batch=32,
+    micro_batch=32,
     learning_rate=2e-3,
     weight_decay=0.02,
     warmup=0.1,
     colour_strength=0.1,
     consistency_weight=3.0,
+    bfloat16=True,
 )
 
 TOY_FULL = FitPreset(
@@ -91,11 +121,13 @@ TOY_FULL = FitPreset(
     tau_km=150.0,
     epochs=5,
     batch=64,
+    micro_batch=64,
     learning_rate=1e-3,
     weight_decay=0.05,
     warmup=0.05,
     colour_strength=0.1,
     consistency_weight=3.0,
+    bfloat16=True,
 )
 
 FIT_PRESETS = {"toy-quick": TOY_QUICK, "toy-full": TOY_FULL}
@@ -122,6 +154,48 @@ HEADS_PRESETS = {
     ),
     "toy": replace(PIGEON_HEADS, smoothing=Smoothing(250.0), learning_rate=3e-3, batch=128, epochs=60, patience=10),
 }
+
+TUNE_PRESETS = {
+    "pigeon": TunePreset(
+        smoothing=Smoothing(75.0, normalised=False),
+        tasks=("regression", "climate", "month"),
+        elevation_offset_m=408.0,
+        epochs=20,
+        patience=3,
+        batch=1024,
+        micro_batch=32,
+        learning_rate=2e-5,
+        weight_decay=0.01,
+        warmup=0.02,
+        bfloat16=True,
+    ),
+    "pigeotto": TunePreset(
+        smoothing=Smoothing(65.0, normalised=False),
+        tasks=("regression", "climate"),
+        elevation_offset_m=416.0,
+        epochs=4,
+        patience=2,
+        batch=1024,
+        micro_batch=128,
+        learning_rate=2e-5,
+        weight_decay=0.01,
+        warmup=0.02,
+        bfloat16=True,
+    ),
+    "toy": TunePreset(
+        smoothing=Smoothing(250.0),
+        epochs=3,
+        patience=2,
+        batch=32,
+        micro_batch=32,
+        learning_rate=5e-4,
+        weight_decay=0.02,
+        warmup=0.1,
+    ),
+}
+"""Smoothing, tasks, batch, rate, weight decay and seed of PIGEON and PIGEOTTO are published (Haas et al. 2024 and its
+code, which gives them for the heads); epochs, patience and warm-up are ours: the published run has a constant rate and
+no early stopping."""
 
 PLANET_PRESETS = {
     "quick": PlanetPreset(

@@ -18,6 +18,8 @@ from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 
+Ids: TypeAlias = npt.NDArray[np.int64]
+
 Sample: TypeAlias = tuple[PhotoRow, ...]
 """The photographs of one training sample: one, or the views of a panorama."""
 
@@ -35,12 +37,15 @@ class Batch:
     """Photographs ``pixels`` (N, S, S, 3) uint8 with their ``rows`` (N,); ``sample`` (N,) numbers the samples from 0.
 
     A sample loses its unreadable views, and is left out where it has none left; ``unreadable`` says which.
+    ``numbers`` (S,) are those of the samples in the stream, ``step`` that of the batch which they are a part of.
     """
 
     pixels: Pixels
     rows: tuple[PhotoRow, ...]
-    sample: npt.NDArray[np.int64]
+    sample: Ids
     unreadable: tuple[Unreadable, ...]
+    numbers: Ids
+    step: int
 
 
 def singles(rows: Sequence[PhotoRow]) -> list[Sample]:
@@ -62,9 +67,11 @@ def panoramas(rows: Sequence[PhotoRow]) -> list[Sample]:
 
 @dataclass(frozen=True)
 class PhotoStream:
-    """Samples in an order that seed and epoch decide, ``batch`` at a time, ``ahead`` more batches in memory.
+    """Samples in an order that seed and epoch decide, ``batch`` at a time, decoded ahead of their use.
 
-    ``part`` of ``parts`` takes every so many-th sample: processes of a parallel training have parts of one length.
+    ``part`` of ``parts`` takes every so many-th sample of each batch: the processes of a parallel training have,
+    together, the batches of one alone. A part of a batch comes in chunks of at most ``chunk`` samples, of which
+    ``ahead`` more are in memory; a part that has no sample of a batch comes empty, so that all have the same steps.
     """
 
     samples: Sequence[Sample]
@@ -74,50 +81,74 @@ class PhotoStream:
     part: int = 0
     parts: int = 1
     ahead: int = 2
+    chunk: int | None = None
+
+    def whole_batches(self, epoch: int) -> list[Ids]:
+        """Return the numbers of the samples of each batch of an epoch, those of all parts."""
+        return self._cut(np.random.default_rng((self.seed, epoch)).permutation(len(self.samples)))
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of one pass. Raises InputError at its end where not one photograph could be read."""
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.samples))
-        even = len(order) - len(order) % self.parts if self.parts > 1 else len(order)
-        return self._decoded([self.samples[number] for number in order[self.part : even : self.parts]])
+        """Yield the chunks of one pass. Raises InputError at its end where not one photograph could be read."""
+        return self._decoded(self.whole_batches(epoch))
 
     def in_order(self) -> Iterator[Batch]:
-        """Yield the batches of one pass in the samples' own order."""
-        return self._decoded(self.samples)
+        """Yield the chunks of one pass in the samples' own order."""
+        return self._decoded(self._cut(np.arange(len(self.samples))))
 
-    def _decoded(self, samples: Sequence[Sample]) -> Iterator[Batch]:
-        chunks = (samples[start : start + self.batch] for start in range(0, len(samples), self.batch))
-        read = 0
+    def _cut(self, order: Ids) -> list[Ids]:
+        return [order[start : start + self.batch] for start in range(0, len(order), self.batch)]
+
+    def _decoded(self, batches: Sequence[Ids]) -> Iterator[Batch]:
+        chunks = self._chunks(batches)
+        asked = read = 0
         pool = ThreadPoolExecutor(os.cpu_count())
         try:
-            waiting = deque(self._begin(pool, chunk) for chunk in islice(chunks, self.ahead + 1))
+            waiting = deque(self._begin(pool, *chunk) for chunk in islice(chunks, self.ahead + 1))
             while waiting:
-                batch = _finish(*waiting.popleft(), self.spec)
-                waiting.extend(self._begin(pool, chunk) for chunk in islice(chunks, 1))
-                read += len(batch.rows)
+                begun = waiting.popleft()
+                batch = _finish(begun, self.spec)
+                waiting.extend(self._begin(pool, *chunk) for chunk in islice(chunks, 1))
+                asked, read = asked + len(begun.numbers), read + len(batch.numbers)
                 yield batch
         finally:
             pool.shutdown(cancel_futures=True)
-        if samples and not read:
-            raise InputError(f"none of {len(samples)} samples could be read, such as {samples[0][0].path}")
+        if asked and not read:
+            raise InputError(f"none of {asked} samples could be read, such as {batch.unreadable[0].row.path}")
 
-    def _begin(
-        self, pool: ThreadPoolExecutor, chunk: Sequence[Sample]
-    ) -> tuple[Sequence[Sample], list[Future[Pixels]]]:
-        return chunk, [pool.submit(read_pixels, row.path, self.spec) for sample in chunk for row in sample]
+    def _chunks(self, batches: Sequence[Ids]) -> Iterator[tuple[int, Ids]]:
+        """Yield this part of every batch, numbered, in chunks; at least one a batch."""
+        for step, batch in enumerate(batches):
+            own = batch[self.part :: self.parts]
+            size = self.chunk or self.batch
+            for start in range(0, max(len(own), 1), size):
+                yield step, own[start : start + size]
+
+    def _begin(self, pool: ThreadPoolExecutor, step: int, numbers: Ids) -> _Begun:
+        views = [(place, row) for place, number in enumerate(numbers) for row in self.samples[number]]
+        return _Begun(step, numbers, views, [pool.submit(read_pixels, row.path, self.spec) for _, row in views])
 
 
-def _finish(chunk: Sequence[Sample], futures: Sequence[Future[Pixels]], spec: PreprocessSpec) -> Batch:
-    rows, pixels, sample, unreadable = [], [], [], []
-    pairs = [(number, row) for number, rows_of_sample in enumerate(chunk) for row in rows_of_sample]
-    for (number, row), future in zip(pairs, futures, strict=True):
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """A chunk that is being decoded: each view's row and the place of its sample among ``numbers``."""
+
+    step: int
+    numbers: Ids
+    views: Sequence[tuple[int, PhotoRow]]
+    futures: Sequence[Future[Pixels]]
+
+
+def _finish(begun: _Begun, spec: PreprocessSpec) -> Batch:
+    rows, pixels, places, unreadable = [], [], [], []
+    for (place, row), future in zip(begun.views, begun.futures, strict=True):
         try:
             pixels.append(future.result())
         except InputError as error:
             unreadable.append(Unreadable(row, str(error)))
         else:
             rows.append(row)
-            sample.append(number)
-    _, numbered = np.unique(np.array(sample, np.int64), return_inverse=True)
+            places.append(place)
+    kept, sample = np.unique(np.array(places, np.int64), return_inverse=True)
     stacked = np.stack(pixels) if pixels else np.empty((0, spec.size_px, spec.size_px, 3), np.uint8)
-    return Batch(stacked, tuple(rows), numbered.astype(np.int64), tuple(unreadable))
+    numbers = begun.numbers[kept]
+    return Batch(stacked, tuple(rows), sample.astype(np.int64), tuple(unreadable), numbers, begun.step)

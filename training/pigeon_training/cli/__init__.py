@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pigeon_edge.cli.group import command_group
-from pigeon_training.cli import cells, data, evaluate, fit, gallery, planet, pretrain
+from pigeon_training.cli import cells, data, evaluate, fit, gallery, planet, pretrain, tune
 from pigeon_training.manifests.cli import app as manifest_app
 
 app = command_group("Make a model of your own.")
@@ -15,6 +15,7 @@ app.command(epilog=data.GEOGRAPHY_EXAMPLES)(data.geography)
 app.command(epilog=cells.CELLS_EXAMPLES)(cells.cells)
 app.command(epilog=pretrain.PRETRAIN_EXAMPLES)(pretrain.pretrain)
 app.command(epilog=fit.FIT_EXAMPLES)(fit.fit)
+app.command(epilog=tune.TUNE_EXAMPLES)(tune.tune)
 app.command(epilog=gallery.GALLERY_EXAMPLES)(gallery.gallery)
 app.command(epilog=evaluate.EVALUATE_EXAMPLES)(evaluate.evaluate)
 app.add_typer(manifest_app, name="manifest")

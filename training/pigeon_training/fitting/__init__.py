@@ -1,0 +1,1 @@
+"""Training a vision tower with its heads: from nothing, or further."""
