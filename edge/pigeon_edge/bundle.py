@@ -23,7 +23,7 @@ Version 1. JSON, safetensors, npy, ONNX and faiss files only: nothing that can r
     created      UTC, ISO 8601
     encoder      {"preprocess": see ``preprocess.PreprocessSpec``, "embedding_width": D, "opset": n}
     counts       {"cells": C, "clusters": K, "photographs": M}
-    refinement   see ``refine.RefinementSettings``
+    refinement   the fields of ``PaperRefinement`` or of ``GatedRefinement``: the keys tell which
     licences     {"weights": SPDX id or sentence, "data": the same}
     files        {name: {"size": bytes, "sha256": hexadecimal}}
     digest       sha256 of the canonical manifest without this key: the identity of the bundle
@@ -46,8 +46,7 @@ import numpy.typing as npt
 from pigeon_edge.errors import BundleError, UsageError
 from pigeon_edge.files import sha256_of
 from pigeon_edge.preprocess import PreprocessSpec
-from pigeon_edge.refine import RefinementSettings
-from pigeon_edge.settings import read_settings
+from pigeon_edge.refine import RefinementSettings, read_refinement
 
 SCHEMA_NAME = "pigeon-edge/bundle"
 SCHEMA_VERSION = 1
@@ -109,7 +108,7 @@ class Description:
             cells=int(counts["cells"]),
             clusters=int(counts["clusters"]),
             photographs=int(counts["photographs"]),
-            refinement=read_settings(RefinementSettings, document["refinement"]),
+            refinement=read_refinement(document["refinement"]),
             licences={str(key): str(value) for key, value in document["licences"].items()},
         )
 

@@ -35,24 +35,40 @@ class Gallery:
         self._lat_lng = lat_lng
         self._prototypes = _prototypes_of(index)  # (K, D) float32
 
-    def nearest_clusters(self, embedding: Floats, cells: Ids) -> tuple[Ids, Floats]:
-        """Return, for each of (T,) cells, its cluster nearest to a (D,) embedding, and the distance to its prototype.
+    def nearest_clusters(self, embedding: Floats, cells: Ids, count: int) -> tuple[Ids, Floats]:
+        """Return the ``count`` clusters of each of (T,) cells nearest to a (D,) embedding, and their distances.
 
-        A cell without photographs yields cluster -1 at infinite distance.
+        Both are (T, count), nearest first; where a cell has fewer, -1 at infinite distance.
         """
-        found = [self._nearest_cluster(embedding, int(cell)) for cell in cells]
-        clusters, distances = zip(*found, strict=True)
-        return np.array(clusters, np.int64), np.array(distances, np.float32)
+        clusters = np.full((len(cells), count), -1, np.int64)
+        distances = np.full((len(cells), count), np.inf, np.float32)
+        for number, (first, last) in enumerate(
+            zip(self._cell_offsets[cells], self._cell_offsets[cells + 1], strict=True)
+        ):
+            apart = np.linalg.norm(self._prototypes[first:last] - embedding, axis=1)
+            nearest = np.argsort(apart, kind="stable")[:count]
+            clusters[number, : len(nearest)] = first + nearest
+            distances[number, : len(nearest)] = apart[nearest]
+        return clusters, distances
 
-    def nearest_photograph(self, embedding: Floats, cluster: int) -> int:
-        """Return the row of the photograph of a cluster nearest to a (D,) embedding, -1 for an empty cluster."""
-        assigned = np.array([[cluster]], np.int64)
-        _, rows = self._index.search_preassigned(embedding[None], 1, assigned, np.zeros((1, 1), np.float32))
-        return int(rows[0, 0])
+    def nearest_photographs(self, embedding: Floats, clusters: Ids, count: int) -> tuple[Ids, Floats]:
+        """Return the ``count`` rows of each of (K,) clusters nearest to a (D,) embedding, and their distances.
 
-    def lat_lng(self, row: int) -> npt.NDArray[np.float64]:
-        """Return where a photograph was taken, (2,) degrees."""
-        return np.asarray(self._lat_lng[row], np.float64)
+        Both are (K, count), nearest first; where a cluster has fewer, or is -1, -1 at infinite distance.
+        """
+        rows = np.full((len(clusters), count), -1, np.int64)
+        squares = np.full((len(clusters), count), np.inf, np.float32)
+        present = np.flatnonzero(clusters >= 0)
+        if len(present):  # an index of no vectors cannot be searched
+            queries = np.broadcast_to(embedding, (len(present), len(embedding)))
+            unused = np.zeros((len(present), 1), np.float32)  # distances to prototypes, which plain codes do without
+            found = self._index.search_preassigned(queries, count, clusters[present, None], unused)
+            squares[present], rows[present] = found
+        return rows, np.where(rows >= 0, np.sqrt(np.maximum(squares, 0)), np.inf)
+
+    def lat_lng(self, rows: Ids) -> npt.NDArray[np.float64]:
+        """Return where photographs were taken: (..., 2) degrees of rows (...,)."""
+        return np.asarray(self._lat_lng[rows], np.float64)
 
     def cell_of_photographs(self) -> tuple[Ids, npt.NDArray[np.float64]]:
         """Return the geocell (M,) and coordinates (M, 2) of all photographs; reads every id, none of the vectors."""
@@ -62,14 +78,6 @@ class Gallery:
         for cluster, cell in enumerate(cell_of_cluster):
             cells[faiss.rev_swig_ptr(lists.get_ids(cluster), lists.list_size(cluster))] = cell
         return cells, np.asarray(self._lat_lng, np.float64)
-
-    def _nearest_cluster(self, embedding: Floats, cell: int) -> tuple[int, float]:
-        first, last = self._cell_offsets[cell], self._cell_offsets[cell + 1]
-        if first == last:
-            return -1, float("inf")
-        distances = np.linalg.norm(self._prototypes[first:last] - embedding, axis=1)
-        nearest = int(distances.argmin())
-        return int(first) + nearest, float(distances[nearest])
 
 
 def open_gallery(bundle: Bundle) -> Gallery:

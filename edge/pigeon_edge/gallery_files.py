@@ -16,6 +16,8 @@ from pigeon_edge.files import replacing
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
+_BLOCK = 1 << 14
+
 
 @dataclass(frozen=True)
 class Clusters:
@@ -45,9 +47,14 @@ def build_index(embedding: Floats, clusters: Clusters) -> faiss.IndexIVFScalarQu
 
 
 def prototypes(embedding: Floats, of_photograph: Ids, count: int) -> Floats:
-    """Return (K, D) the mean embedding of each cluster, scaled to unit length."""
+    """Return (K, D) the mean embedding of each cluster, scaled to unit length; summed in float64, a block at a time."""
     sums = np.zeros((count, embedding.shape[1]), np.float64)
-    np.add.at(sums, of_photograph, embedding)
+    order = np.argsort(of_photograph, kind="stable")
+    for start in range(0, len(order), _BLOCK):
+        rows = order[start : start + _BLOCK]
+        cluster = of_photograph[rows]
+        first = np.flatnonzero(np.diff(cluster, prepend=-1))  # of each cluster in the block
+        sums[cluster[first]] += np.add.reduceat(embedding[rows].astype(np.float64), first, axis=0)
     return np.asarray(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12), np.float32)
 
 

@@ -15,7 +15,8 @@ from pigeon_edge.encoders.protocol import Encoding, unit
 from pigeon_edge.estimate import Candidate, Estimate, LatLng, Refinement
 from pigeon_edge.gallery import open_gallery
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
-from pigeon_edge.refine import Refined, RefinementSettings, Retrieval, refine
+from pigeon_edge.refine import RefinementSettings, refine
+from pigeon_edge.retrieval import Refined, Retrieval
 
 
 @dataclass(frozen=True)

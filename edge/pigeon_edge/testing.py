@@ -16,8 +16,8 @@ from pigeon_edge.bundle import Bundle, Description, open_bundle, seal
 from pigeon_edge.confidence import UNFITTED
 from pigeon_edge.encoders.protocol import Encoding, unit
 from pigeon_edge.gallery_files import Clusters, write_gallery
+from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
-from pigeon_edge.refine import RefinementSettings
 
 TINY_SPEC = PreprocessSpec(16)
 TINY_CENTROIDS = np.array([[10.0, 10.0], [45.0, -100.0], [-30.0, 179.9]])
@@ -77,6 +77,6 @@ def _description() -> Description:
         cells=len(TINY_PLACES),
         clusters=len(TINY_PLACES),
         photographs=len(TINY_GALLERY_RGB),
-        refinement=RefinementSettings(top_k=2),
+        refinement=PaperRefinement(top_k=2),
         licences={"weights": "Apache-2.0", "data": "Apache-2.0"},
     )

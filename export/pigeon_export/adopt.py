@@ -27,8 +27,8 @@ from pigeon_calibration.quantize import quantize_weights
 from pigeon_edge.estimate import Place
 from pigeon_edge.gallery_files import Clusters, write_gallery
 from pigeon_edge.geodesy import haversine_km, unit_vectors
+from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.preprocess import PreprocessSpec
-from pigeon_edge.refine import RefinementSettings
 from pigeon_export.geoclip import GeoClip, read_geoclip
 from pigeon_export.pack import PROBES, Naming, Parts, pack
 from pigeon_export.readout import ClassToken, Layer, projection
@@ -127,7 +127,7 @@ def bundle_of(adopted: Adopted, out: Path, images: Path | None) -> None:
         parts = Parts(
             folder / "int8.onnx", folder / "cells", folder / "gallery", folder / "probes", None, None, None, report
         )
-        pack(parts, Naming(out.stem, f"{adopted.about} {about}", adopted.licences), RefinementSettings(), out)
+        pack(parts, Naming(out.stem, f"{adopted.about} {about}", adopted.licences), PaperRefinement(), out)
 
 
 def _graph(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,15 @@ ImagesOption = Annotated[
 ]
 
 
+class Refinement(str, Enum):
+    """How retrieval refines: as published, with PIGEON's or PIGEOTTO's own values, or by gated cells."""
+
+    PAPER = "paper"
+    PIGEON = "pigeon"
+    PIGEOTTO = "pigeotto"
+    GATED = "gated"
+
+
 @app.command(epilog=examples("pigeon-edge export onnx model --out encoder.onnx"))
 def onnx(
     model: Annotated[str, typer.Argument(help="A CLIP folder or hub id in transformers' format, or `fit`'s output.")],
@@ -36,7 +46,7 @@ def onnx(
 @app.command(
     epilog=examples(
         "pigeon-edge export pack --encoder encoder.int8.onnx --cells cells --gallery gallery \\",
-        "  --probes samples --name europe --out europe.pigeon",
+        "  --probes samples --name europe --refinement gated --out europe.pigeon",
     )
 )
 def pack(
@@ -53,18 +63,27 @@ def pack(
     about: Annotated[str, typer.Option("--about", help="A sentence for the model card.")] = "",
     licence: Annotated[str, typer.Option("--licence", help="Of the weights.")] = "not stated",
     data_licence: Annotated[str, typer.Option("--data-licence", help="Of the photographs.")] = "not stated",
-    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Geocells that refinement considers.")] = 5,
-    temperature: Annotated[float, typer.Option("--temperature", min=1e-6, help="Of prototype distances.")] = 0.1,
-    max_move_km: Annotated[float, typer.Option("--max-move-km", min=0.0, help="Refinement's reach.")] = 1000.0,
+    refinement: Annotated[Refinement, typer.Option("--refinement", help="How retrieval refines.")] = Refinement.PAPER,
+    top_k: Annotated[int | None, typer.Option("--top-k", min=1, help="Not gated: geocells considered.")] = None,
+    max_move_km: Annotated[float | None, typer.Option("--max-move-km", min=0.0, help="Not gated: its reach.")] = None,
+    neighbours: Annotated[
+        int | None, typer.Option("--neighbours", min=1, help="Gated: photographs that count.")
+    ] = None,
+    score_km: Annotated[float | None, typer.Option("--score-km", min=1e-6, help="Gated: how near is near.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", min=1e-6, help="Of prototype distances; gated: of similarities.")
+    ] = None,
 ) -> None:
     """Gather the parts of a bundle, check them and seal it."""
-    from pigeon_edge.refine import RefinementSettings
     from pigeon_export.pack import Naming, Parts
     from pigeon_export.pack import pack as pack_bundle
+    from pigeon_export.refinement import refinement_of
 
+    asked = {"top_k": top_k, "max_move_km": max_move_km, "neighbours": neighbours, "score_km": score_km,
+             "temperature": temperature}  # fmt: skip
     parts = Parts(encoder, cells, gallery, probes, full_precision, confidence, evaluation, calibration)
     naming = Naming(name, about, {"weights": licence, "data": data_licence})
-    pack_bundle(parts, naming, RefinementSettings(top_k, temperature, max_move_km), out)
+    pack_bundle(parts, naming, refinement_of(refinement.value, asked, encoder, probes), out)
     _say_bundle(out)
 
 

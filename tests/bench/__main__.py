@@ -40,9 +40,20 @@ def _measures() -> tuple[Callable[[], Table], ...]:
     from tests.bench.decoding_table import decoding_table
     from tests.bench.encoders_table import encoders_table
     from tests.bench.geography_table import geography_table
+    from tests.bench.prototypes_table import prototypes_table
+    from tests.bench.refinement_modes_table import refinement_modes_table
     from tests.bench.refinement_table import refinement_table
 
-    return encoders_table, refinement_table, decoding_table, geography_table, cells_table, contrast_table
+    return (
+        encoders_table,
+        refinement_table,
+        refinement_modes_table,
+        prototypes_table,
+        decoding_table,
+        geography_table,
+        cells_table,
+        contrast_table,
+    )
 
 
 def _machine() -> dict[str, object]:

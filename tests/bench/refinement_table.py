@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 from tests.bench.table import Table
@@ -10,12 +12,19 @@ from tests.bench.timing import compare
 from pigeon_edge.cells import posterior
 from pigeon_edge.gallery import Gallery
 from pigeon_edge.gallery_files import Clusters, build_index
+from pigeon_edge.gated_refinement import GatedRefinement
+from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.refine import RefinementSettings, refine
 
 PHOTOGRAPHS, WIDTH, CELLS, CLUSTERS_A_CELL = 20_000, 768, 200, 10
 QUERIES = 64
 ROUNDS = 9
 NAIVE = "numpy, every vector"
+MODES: dict[str, RefinementSettings] = {
+    "as published, 5 geocells": PaperRefinement(),
+    "as published, 40 geocells": PaperRefinement(top_k=40),
+    "gated": GatedRefinement(),
+}
 
 
 def refinement_table() -> Table:
@@ -30,9 +39,8 @@ def refinement_table() -> Table:
     queries = _around(rng, vectors[rng.integers(0, PHOTOGRAPHS, QUERIES)] * WIDTH**0.5)
     posteriors = posterior(rng.normal(scale=3, size=(QUERIES, CELLS)), 1.0)
     centroids = rng.uniform((-60, -180), (70, 180), (CELLS, 2))
-    settings = RefinementSettings()
 
-    def refined() -> None:
+    def refined(settings: RefinementSettings) -> None:
         for query, chances in zip(queries, posteriors, strict=True):
             refine(query, chances, centroids, gallery, settings)
 
@@ -40,7 +48,8 @@ def refinement_table() -> Table:
         for query in queries:
             lat_lng[(vectors @ query).argmax()]
 
-    found = compare({NAIVE: naive, f"refine, top {settings.top_k} geocells": refined}, NAIVE, ROUNDS)
+    ways = {NAIVE: naive} | {name: partial(refined, settings) for name, settings in MODES.items()}
+    found = compare(ways, NAIVE, ROUNDS)
     return Table(
         "Refinement",
         f"A gallery of {PHOTOGRAPHS:,} random photographs with embeddings of {WIDTH}, in "

@@ -41,7 +41,7 @@ def test_search_finds_what_brute_force_finds_in_every_cluster(gallery, drawn):
         for number in range(12):
             rows = np.flatnonzero(cluster == number)
             distances = np.linalg.norm(embedding[rows] - query, axis=1)
-            found = gallery.nearest_photograph(query, number)
+            found = gallery.nearest_photographs(query, np.array([number]), 1)[0][0, 0]
             assert cluster[found] == number
             assert distances[rows == found][0] <= distances.min() + 0.01  # 8-bit codes
             exact += found == rows[distances.argmin()]
@@ -51,7 +51,7 @@ def test_search_finds_what_brute_force_finds_in_every_cluster(gallery, drawn):
 def test_a_photograph_of_the_gallery_finds_itself(gallery, drawn):
     embedding, cluster, lat_lng = drawn
     for row in range(0, 400, 17):
-        assert gallery.nearest_photograph(embedding[row], int(cluster[row])) == row
+        assert gallery.nearest_photographs(embedding[row], cluster[[row]], 1)[0].tolist() == [[row]]
         np.testing.assert_allclose(gallery.lat_lng(row), lat_lng[row], atol=1e-5)
 
 
@@ -59,13 +59,35 @@ def test_nearest_clusters_are_those_of_brute_force_and_stay_in_their_cell(galler
     embedding, cluster, _ = drawn
     centres = prototypes(embedding, cluster, 12)
     for query in embedding[:20]:
-        clusters, distances = gallery.nearest_clusters(query, np.array([3, 1, 0]))
+        clusters, distances = gallery.nearest_clusters(query, np.array([3, 1, 0]), 5)
         for cell, found, distance in zip((3, 0), clusters[[0, 2]], distances[[0, 2]], strict=True):
             inside = np.arange(OFFSETS[cell], OFFSETS[cell + 1])
             apart = np.linalg.norm(centres[inside] - query, axis=1)
-            assert found == inside[apart.argmin()]
-            assert distance == pytest.approx(apart.min(), abs=1e-5)
-        assert (clusters[1], distances[1]) == (-1, np.inf)
+            count = len(inside)
+            assert found.tolist() == [*inside[apart.argsort()], *[-1] * (5 - count)]
+            np.testing.assert_allclose(distance, [*np.sort(apart), *[np.inf] * (5 - count)], atol=1e-5)
+        assert (clusters[1].tolist(), distances[1].tolist()) == ([-1] * 5, [np.inf] * 5)
+
+
+def test_nearest_photographs_of_several_clusters_are_those_of_each(gallery, drawn):
+    embedding, cluster, _ = drawn
+    query = unit(np.random.default_rng(10).normal(size=(1, WIDTH)).astype(np.float32))[0]
+    rows, distances = gallery.nearest_photographs(query, np.array([4, -1, 9]), 50)
+    assert rows.shape == distances.shape == (3, 50)
+    for number, found, apart in zip((4, 9), rows[[0, 2]], distances[[0, 2]], strict=True):
+        inside = found[found >= 0]
+        assert sorted(inside) == np.flatnonzero(cluster == number).tolist()
+        assert (np.diff(apart[: len(inside)]) >= 0).all()
+        np.testing.assert_allclose(apart[: len(inside)], np.linalg.norm(embedding[inside] - query, axis=1), atol=0.02)
+        assert np.isinf(apart[len(inside) :]).all()
+    assert (rows[1] == -1).all()
+    assert np.isinf(distances[1]).all()
+
+
+def test_coordinates_of_many_rows_at_once(gallery, drawn):
+    rows = np.array([[3, 399], [0, 7]])
+    np.testing.assert_allclose(gallery.lat_lng(rows), drawn[2][rows], atol=1e-5)
+    assert gallery.lat_lng(np.empty(0, np.int64)).shape == (0, 2)
 
 
 def test_prototypes_are_unit_means_and_an_empty_cluster_is_zero():
@@ -73,10 +95,17 @@ def test_prototypes_are_unit_means_and_an_empty_cluster_is_zero():
     np.testing.assert_allclose(found, [[np.sqrt(0.5)] * 2, [0, 0], [0, -1]], atol=1e-6)
 
 
+def test_prototypes_do_not_depend_on_the_blocks_they_are_summed_in(drawn, monkeypatch):
+    embedding, cluster, _ = drawn
+    whole = prototypes(embedding, cluster, 12)
+    monkeypatch.setattr("pigeon_edge.gallery_files._BLOCK", 7)
+    np.testing.assert_allclose(prototypes(embedding, cluster, 12), whole, atol=1e-6)
+
+
 def test_an_empty_cluster_has_no_nearest_photograph():
     index = build_index(np.array([[1, 0], [0, 1]], np.float32), Clusters(np.array([0, 0]), np.array([0, 2])))
     gallery = Gallery(index, np.array([0, 2]), np.zeros((2, 2), np.float32))
-    assert gallery.nearest_photograph(np.array([1, 0], np.float32), 1) == -1
+    assert gallery.nearest_photographs(np.array([1, 0], np.float32), np.array([1]), 1)[0].tolist() == [[-1]]
 
 
 def test_cells_of_photographs(gallery, drawn):
@@ -146,6 +175,6 @@ def private_kb():
 
 before = private_kb()
 gallery = Gallery(_read_index(Path(sys.argv[1])), np.array([0, 4]), np.zeros((20_000, 2), np.float32))
-assert gallery.nearest_photograph(np.ones(1024, np.float32) / 32, 1) % 4 == 1
+assert gallery.nearest_photographs(np.ones(1024, np.float32) / 32, np.array([1]), 1)[0][0, 0] % 4 == 1
 print(private_kb() - before)
 """

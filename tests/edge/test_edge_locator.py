@@ -12,7 +12,7 @@ from pigeon_edge.errors import InputError
 from pigeon_edge.estimate import LatLng
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.locator import open_locator
-from pigeon_edge.refine import RefinementSettings
+from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.testing import TINY_CENTROIDS, FakeEncoder
 
 RED, GREEN, BLUE = (250, 5, 5), (5, 250, 5), (5, 5, 250)
@@ -62,7 +62,7 @@ def test_an_unsure_photograph_has_the_wider_radius(locator):
 
 
 def test_a_move_that_is_cancelled_is_told_as_none(locator):
-    [estimate] = replace(locator, refinement=RefinementSettings(max_move_km=100)).locate(_of_one_colour((250, 83, 28)))
+    [estimate] = replace(locator, refinement=PaperRefinement(max_move_km=100)).locate(_of_one_colour((250, 83, 28)))
     assert estimate.refinement.photograph is None
     assert estimate.lat_lng == pytest.approx((10, 10))
 

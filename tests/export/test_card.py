@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from pigeon_edge.bundle import Description
 from pigeon_edge.confidence import UNFITTED, ConfidenceSettings
+from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.preprocess import PreprocessSpec
-from pigeon_edge.refine import RefinementSettings
 from pigeon_export.card import model_card
 
 TOLD = Description(
     name="europe", created="2024-05-06T07:08:09+00:00", preprocess=PreprocessSpec(224), embedding_width=768, opset=20,
-    cells=2073, clusters=41_000, photographs=1_200_000, refinement=RefinementSettings(),
+    cells=2073, clusters=41_000, photographs=1_200_000, refinement=PaperRefinement(),
     licences={"weights": "MIT", "data": "CC-BY-4.0"},
 )  # fmt: skip
 FITTED = ConfidenceSettings(temperature=1.25, coverage=0.9, radius_scale=1.5, fitted_on=4321)

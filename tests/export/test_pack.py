@@ -17,9 +17,9 @@ from pigeon_edge.encoders import Engine, Precision, open_encoder
 from pigeon_edge.errors import BundleError, InputError, PigeonError
 from pigeon_edge.gallery_files import Clusters, write_gallery
 from pigeon_edge.locator import open_locator
+from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import PreprocessSpec
-from pigeon_edge.refine import RefinementSettings
 from pigeon_export.pack import Naming, Parts, pack
 from pigeon_export.to_onnx import to_onnx
 
@@ -67,7 +67,7 @@ def parts(tmp_path, graphs):
 
 
 def test_parts_become_a_bundle_that_opens_verifies_and_locates(parts, tmp_path):
-    pack(parts, NAMING, RefinementSettings(top_k=2, max_move_km=20_000.0), tmp_path / "tiny.pigeon")
+    pack(parts, NAMING, PaperRefinement(top_k=2, max_move_km=20_000.0), tmp_path / "tiny.pigeon")
     bundle = open_bundle(tmp_path / "tiny.pigeon")
     verify(bundle)
     told = bundle.description
@@ -80,7 +80,7 @@ def test_parts_become_a_bundle_that_opens_verifies_and_locates(parts, tmp_path):
 
 
 def test_bundle_holds_the_files_of_the_format_and_no_others(parts, tmp_path):
-    pack(parts, NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    pack(parts, NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
     assert sorted(open_bundle(tmp_path / "tiny.pigeon").files) == [
         "MODEL_CARD.md", "cells/centroid_lat_lng.npy", "cells/places.json", "confidence.json", "encoder.int8.onnx",
         "gallery/cell_offsets.npy", "gallery/index.faiss", "gallery/lat_lng.npy", "golden.safetensors",
@@ -88,7 +88,7 @@ def test_bundle_holds_the_files_of_the_format_and_no_others(parts, tmp_path):
 
 
 def test_golden_file_holds_what_the_graph_makes_of_the_first_probes(parts, tmp_path):
-    pack(parts, NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    pack(parts, NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
     bundle = open_bundle(tmp_path / "tiny.pigeon")
     golden = load_file(bundle.file("golden.safetensors"))
     expected = [read_pixels(tmp_path / "probes" / f"{n}.png", PreprocessSpec(32)) for n in range(4)]
@@ -99,7 +99,7 @@ def test_golden_file_holds_what_the_graph_makes_of_the_first_probes(parts, tmp_p
 
 
 def test_full_precision_twin_is_shipped_where_it_is_given(parts, graphs, tmp_path):
-    pack(replace(parts, full_precision=graphs[0]), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    pack(replace(parts, full_precision=graphs[0]), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
     bundle = open_bundle(tmp_path / "tiny.pigeon")
     pixels = np.zeros((1, 32, 32, 3), np.uint8)
     assert open_encoder(bundle, Engine.ONNXRUNTIME, Precision.FP32).encode(pixels).cell_logits.shape == (1, 3)
@@ -108,7 +108,7 @@ def test_full_precision_twin_is_shipped_where_it_is_given(parts, graphs, tmp_pat
 def test_confidence_that_was_fitted_is_taken_over(parts, tmp_path):
     settings = {"temperature": 1.5, "coverage": 0.8, "radius_scale": 2.0, "fitted_on": 99}
     (tmp_path / "c.json").write_text(json.dumps(settings))
-    pack(replace(parts, confidence=tmp_path / "c.json"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    pack(replace(parts, confidence=tmp_path / "c.json"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
     assert vars(open_locator(open_bundle(tmp_path / "tiny.pigeon"), Engine.ONNXRUNTIME).confidence) == settings
     assert "so that 80% of truths" in (tmp_path / "tiny.pigeon" / "MODEL_CARD.md").read_text()
 
@@ -116,13 +116,13 @@ def test_confidence_that_was_fitted_is_taken_over(parts, tmp_path):
 def test_misspelt_confidence_is_refused(parts, tmp_path):
     (tmp_path / "c.json").write_text('{"temprature": 1.0}')
     with pytest.raises(BundleError, match="expected confidence settings"):
-        pack(replace(parts, confidence=tmp_path / "c.json"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+        pack(replace(parts, confidence=tmp_path / "c.json"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
 
 
 @pytest.mark.parametrize("part", ["encoder", "cells", "gallery", "probes", "full_precision", "evaluation"])
 def test_missing_part_is_named_and_no_bundle_is_left(parts, tmp_path, part):
     with pytest.raises(InputError, match="nowhere"):
-        pack(replace(parts, **{part: tmp_path / "nowhere"}), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+        pack(replace(parts, **{part: tmp_path / "nowhere"}), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
     assert not list(tmp_path.glob("*.pigeon"))
     assert not list(tmp_path.glob(".*"))
 
@@ -130,7 +130,7 @@ def test_missing_part_is_named_and_no_bundle_is_left(parts, tmp_path, part):
 def test_file_that_is_no_graph_is_refused(parts, tmp_path):
     (tmp_path / "x.onnx").write_bytes(b"no graph at all")
     with pytest.raises(InputError, match=r"x\.onnx: expected an ONNX graph, "):
-        pack(replace(parts, encoder=tmp_path / "x.onnx"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+        pack(replace(parts, encoder=tmp_path / "x.onnx"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
 
 
 def test_graph_that_breaks_a_rule_of_the_engines_is_refused(parts, tmp_path):
@@ -138,7 +138,7 @@ def test_graph_that_breaks_a_rule_of_the_engines_is_refused(parts, tmp_path):
     model.opset_import[0].version = 21
     onnx.save_model(model, str(tmp_path / "new.onnx"))
     with pytest.raises(InputError, match=r"new\.onnx: breaks a rule of the engines: .*; export and calibrate it again"):
-        pack(replace(parts, encoder=tmp_path / "new.onnx"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+        pack(replace(parts, encoder=tmp_path / "new.onnx"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
 
 
 @pytest.mark.parametrize(
@@ -153,18 +153,18 @@ def test_parts_of_different_models_are_refused(parts, tmp_path, width, cells, wo
     write_gallery_of(tmp_path / "other_gallery", width, cells)
     other = replace(parts, cells=tmp_path / "other_cells", gallery=tmp_path / "other_gallery")
     with pytest.raises(InputError, match=words):
-        pack(other, NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+        pack(other, NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
 
 
 def test_gallery_of_other_cells_is_refused(parts, tmp_path):
     write_gallery_of(tmp_path / "other_gallery", 48, 4)
     with pytest.raises(PigeonError, match="gallery of"):
-        pack(replace(parts, gallery=tmp_path / "other_gallery"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+        pack(replace(parts, gallery=tmp_path / "other_gallery"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
 
 
 def test_old_bundle_stays_where_a_new_one_fails(parts, tmp_path):
-    pack(parts, NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+    pack(parts, NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
     before = open_bundle(tmp_path / "tiny.pigeon").digest
     with pytest.raises(InputError):
-        pack(replace(parts, cells=tmp_path / "nowhere"), NAMING, RefinementSettings(), tmp_path / "tiny.pigeon")
+        pack(replace(parts, cells=tmp_path / "nowhere"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
     assert open_bundle(tmp_path / "tiny.pigeon").digest == before

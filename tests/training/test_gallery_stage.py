@@ -23,7 +23,7 @@ from pigeon_training.dataset import read_all_pixels
 from pigeon_training.embed import embed, spec_of_graph
 from pigeon_training.gallery import gallery_of_manifest
 from pigeon_training.model import new_tower
-from pigeon_training.presets import CELL_PRESETS, TowerPreset, sized
+from pigeon_training.presets import CELL_PRESETS, LOCATION_PRESETS, TowerPreset, sized
 
 
 @pytest.fixture
@@ -57,7 +57,9 @@ def test_gallery_holds_the_training_photographs_up_to_a_limit_a_place(tmp_path, 
     ]
     manifest = album(rows)
     write_cells(tmp_path / "cells", cells_of_names(rows, sized(CELL_PRESETS["toy"], 5, None)).partition)
-    count, clusters = gallery_of_manifest(manifest, tmp_path / "cells", graph, tmp_path / "gallery", 30.0, 2)
+    count, clusters = gallery_of_manifest(
+        manifest, tmp_path / "cells", graph, tmp_path / "gallery", LOCATION_PRESETS["toy"], 2
+    )
     places = {row.place_id for row in rows if row.split is Split.TRAIN}
     index = faiss.read_index(str(tmp_path / "gallery" / "index.faiss"))
     offsets = np.load(tmp_path / "gallery" / "cell_offsets.npy")

@@ -13,16 +13,17 @@ from pigeon_training.cells.store import read_cells
 from pigeon_training.dataset import read_split
 from pigeon_training.embed import embed, spec_of_graph
 from pigeon_training.location_clusters import cluster
+from pigeon_training.presets import LocationPreset
 
 
 def gallery_of_manifest(
-    manifest: Path, cells: Path, encoder: Path, out: Path, reach_km: float, per_place: int
+    manifest: Path, cells: Path, encoder: Path, out: Path, preset: LocationPreset, per_place: int
 ) -> tuple[int, int]:
     """Write the gallery of the training split; return how many photographs and location clusters it holds."""
     geocells = read_cells(cells)
     rows = _first_of_each_place(read_split(manifest, Split.TRAIN), per_place)
     lat_lng = lat_lng_of_rows(rows)
-    clusters = cluster(lat_lng, geocells.cell_of_rows(rows), len(geocells), reach_km)
+    clusters = cluster(lat_lng, geocells.cell_of_rows(rows), len(geocells), preset)
     write_gallery(out, embed(rows, open_graph(encoder), spec_of_graph(encoder)), lat_lng, clusters)
     return len(rows), int(clusters.cell_offsets[-1])
 

@@ -247,3 +247,22 @@ def sized(preset: CellPreset, min_size: int | None, max_size: int | None) -> Cel
         raise UsageError(f"expected geocells of at most as many photographs as at least, found {least} to {most}; "
                          "give --min-size and --max-size together")  # fmt: skip
     return replace(preset, min_size=least, max_size=most)
+
+
+@dataclass(frozen=True)
+class LocationPreset:
+    """The OPTICS setting of location clusters within a geocell (Haas et al. 2024), and how far noise is taken along.
+
+    A place that OPTICS calls noise joins a cluster within ``reach_km``; the published recipe discards it.
+    """
+
+    min_samples: int
+    xi: float
+    reach_km: float = 15.0
+
+
+LOCATION_PRESETS = {
+    "pigeon": LocationPreset(3, 0.15),
+    "pigeotto": LocationPreset(100, 0.1),
+    "toy": LocationPreset(3, 0.15),
+}

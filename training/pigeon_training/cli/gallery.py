@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,16 @@ from pigeon_training.cli.options import CellsOption, ManifestOption
 
 GALLERY_EXAMPLES = examples(
     "pigeon-edge train gallery --manifest photos.csv --cells cells \\",
-    "  --encoder encoder.int8.onnx --out gallery",
+    "  --encoder encoder.int8.onnx --preset pigeon --out gallery",
 )
+
+
+class LocationsPreset(str, Enum):
+    """A named set of constants for location clusters, see ``presets.py``."""
+
+    PIGEON = "pigeon"
+    PIGEOTTO = "pigeotto"
+    TOY = "toy"
 
 
 def gallery(
@@ -22,11 +31,15 @@ def gallery(
     cells: CellsOption,
     encoder: Annotated[Path, typer.Option("--encoder", help="The graph that ships: encoder.int8.onnx.")],
     out: Annotated[Path, typer.Option("--out", help="The folder for the gallery.")],
-    reach_km: Annotated[float, typer.Option("--reach-km", min=0.0, help="Radius of a location cluster.")] = 15.0,
+    preset: Annotated[
+        LocationsPreset, typer.Option("--preset", help="The OPTICS setting of location clusters.")
+    ] = LocationsPreset.TOY,
     limit_per_place: Annotated[int, typer.Option("--per-place", min=1, help="Photographs a place, at most.")] = 4,
 ) -> None:
     """Embed the training photographs with the graph that ships, and index them."""
     from pigeon_training.gallery import gallery_of_manifest
+    from pigeon_training.presets import LOCATION_PRESETS
 
-    count, clusters = gallery_of_manifest(manifest, cells, encoder, out, reach_km, limit_per_place)
+    locations = LOCATION_PRESETS[preset.value]
+    count, clusters = gallery_of_manifest(manifest, cells, encoder, out, locations, limit_per_place)
     say(f"pigeon-edge: {count} photographs in {clusters} location clusters in {out}")

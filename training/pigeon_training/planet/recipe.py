@@ -19,8 +19,6 @@ SAMPLES = 24
 UNDIVIDED = 1_000_000
 """More photographs than any region has: the planet's geocells are its regions, as they are named."""
 
-NO_LIMIT_KM = 20100
-"""More than half a great circle: the planet's cells are large, so retrieval has no limit, as in PIGEOTTO."""
 ABOUT = (
     "A procedural planet: invented countries, drawn street scenes. It proves the path from photographs to an answer; "
     "it knows no real place, and its numbers say nothing about the real world. Made by "
@@ -56,7 +54,7 @@ def stages(out: Path, size: str, seed: int) -> Iterator[Stage]:
     gallery, samples, draft = out / "gallery", out / "samples", out / "draft.pigeon"
     confidence, evaluation, bundle = out / "confidence.json", out / "evaluation.json", out / "toy-planet.pigeon"
     parts = ("--encoder", quantized, "--cells", cells, "--gallery", gallery, "--probes", samples)
-    pack = ("export", "pack", *parts, "--max-move-km", NO_LIMIT_KM)
+    pack = ("export", "pack", *parts, "--refinement", "gated")
 
     yield _stage(manifest.parent, "train", "render", "--places", preset.places, "--seed", seed)
     yield _stage(

@@ -1,0 +1,41 @@
+"""Which refinement a bundle is packed with: a mode, published settings, and what was asked for instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pigeon_edge.archive.scan import scan
+from pigeon_edge.encoders import Engine, open_graph
+from pigeon_edge.errors import UsageError
+from pigeon_edge.gated_refinement import GatedRefinement
+from pigeon_edge.paper_refinement import PUBLISHED, PaperRefinement, on_unit_scale
+from pigeon_edge.photograph import read_pixels
+from pigeon_edge.refine import RefinementSettings, read_refinement
+from pigeon_training.embed import spec_of_graph
+
+PROBES = 16
+"""Photographs that tell how long an encoder's embeddings are."""
+
+
+def refinement_of(mode: str, asked: Mapping[str, float | None], encoder: Path, probes: Path) -> RefinementSettings:
+    """Return the settings of a mode with the values asked for in their place; those of None are the mode's own.
+
+    Raises UsageError for a value that the mode does not have.
+    """
+    settings = _settings(mode, encoder, probes)
+    values = {name: value for name, value in asked.items() if value is not None}
+    unknown = [name for name in values if name not in vars(settings)]
+    if unknown:
+        raise UsageError(f"{mode} refinement has no {', '.join(unknown)}; it has {', '.join(vars(settings))}")
+    return read_refinement({**vars(settings), **values})
+
+
+def _settings(mode: str, encoder: Path, probes: Path) -> RefinementSettings:
+    if mode in PUBLISHED:
+        spec = spec_of_graph(encoder)
+        pixels = np.stack([read_pixels(path, spec) for path in scan([probes]).photographs[:PROBES]])
+        return on_unit_scale(PUBLISHED[mode], open_graph(encoder, Engine.ONNXRUNTIME).encode(pixels).embedding)
+    return GatedRefinement() if mode == "gated" else PaperRefinement()
