@@ -227,14 +227,15 @@ def test_geocells_of_another_model_are_refused(tmp_path):
 def test_photographs_are_one_a_place_of_the_test_split_or_all_of_a_benchmark(tmp_path):
     rows = coloured_rows(tmp_path / "a", 60, views=2)
     manifest = manifest_of(rows, tmp_path / "a")
-    places = chosen(manifest, 1000, panoramas=False, benchmark=False)
+    places = chosen(manifest, None, panoramas=False, benchmark=False)
     views = chosen(manifest, 1000, panoramas=True, benchmark=False)
     tested = {row.place_id for row in rows if row.split.value == "test"}
     assert {row.place_id for (row,) in places} == {sample[0].place_id for sample in views} == tested
     assert len(places) == len(views) == len(tested) > 3
     assert {len(sample) for sample in views} == {2}
     assert len(chosen(manifest, 3, panoramas=False, benchmark=False)) == 3
-    assert len(chosen(manifest, 1000, panoramas=False, benchmark=True)) == 120
+    assert len(chosen(manifest, None, panoramas=False, benchmark=True)) == 120
+    assert len(chosen(manifest, 7, panoramas=False, benchmark=True)) == 7
     assert not tested & {row.place_id for row in training_photographs(manifest)}
 
 

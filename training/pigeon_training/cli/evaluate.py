@@ -39,7 +39,9 @@ def evaluate(
         typer.Option("--boundaries", help="FILE or FILE#LAYER of countries: right is a point in the right polygon."),
     ] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="The folder for pictures.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Places, panoramas or photographs, at most.")] = 2000,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Places or panoramas, at most: 2000; of a benchmark all.")
+    ] = None,
     panoramas: Annotated[
         bool, typer.Option("--panoramas", help="Average the views of a place; for a checkpoint.")
     ] = False,

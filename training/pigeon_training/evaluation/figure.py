@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
 from pigeon_edge.files import replacing
 
@@ -16,8 +14,6 @@ DPI = 110
 INK, PALE = "#2d3440", "#c3c9d1"
 LINES = {"ours": "#b4442f", "by_centroid": "#d99a4e", "nearest_pixels": "#5b7fa6", "constant_guess": "#8a93a0"}
 """Colours of what is compared, the same in every picture."""
-
-_COLOURS = 256
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
@@ -35,9 +31,6 @@ def plain(axes: Axes) -> None:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure by rename, in 256 colours: a quarter of the bytes, and nothing that the eye misses."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
-    with Image.open(drawn) as image, replacing(path) as scratch:
-        few = image.convert("RGB").quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        few.save(scratch, format="PNG", optimize=True)
+    """Write a figure by rename."""
+    with replacing(path) as scratch:
+        figure.savefig(scratch, format="png", pil_kwargs={"optimize": True})
