@@ -13,6 +13,7 @@ from typing import NamedTuple
 import faiss
 import numpy as np
 import numpy.typing as npt
+from pigeon_training.metrics import THRESHOLDS_KM
 from tests.bench.table import Table
 
 from pigeon_edge.bundle import open_bundle
@@ -30,7 +31,6 @@ from pigeon_edge.refine import RefinementSettings, refine
 from pigeon_training.cells.optics import clusters as density_clusters
 from pigeon_training.dataset import read_all_pixels, read_split
 from pigeon_training.location_clusters import cluster
-from pigeon_training.metrics import THRESHOLDS_KM
 from pigeon_training.planet.album import render_album
 from pigeon_training.presets import LOCATION_PRESETS
 

@@ -37,8 +37,8 @@ class Outcome:
 class Finding:
     """What a row says. Intervals are over test places, with the errors of all seeds.
 
-    ``seed_medians_km`` (R,) are the medians of single seeds. ``gain_km`` is how much lower the median is than that of the
-    row ``against``, with its interval: places are drawn for both rows at once.
+    ``seed_medians_km`` (R,) are the medians of single seeds. ``gain_km`` is how much lower the median is than that of
+    the row ``against``, with its interval: places are drawn for both rows at once.
     """
 
     name: str

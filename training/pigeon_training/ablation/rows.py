@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from pigeon_edge.gated_refinement import GatedRefinement
-from pigeon_edge.paper_refinement import PaperRefinement
 
 from pigeon_edge.cells import posterior
 from pigeon_edge.encoders.protocol import unit
 from pigeon_edge.gallery import Gallery
 from pigeon_edge.gallery_files import build_index
+from pigeon_edge.gated_refinement import GatedRefinement
 from pigeon_edge.geodesy import haversine_km
+from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.photo_manifest import Split
 from pigeon_edge.refine import RefinementSettings, refine
 from pigeon_training.ablation.album import Album, Doubles, Embedded, Samples, answer_of_each_view, head_examples
@@ -56,25 +56,20 @@ class Classifier:
 def classifier(row: Contribution, seed: int, album: Album, towers: Towers, settings: AblationSettings) -> Classifier:
     """Train what a row stands on."""
     embedded = towers.embedded(Tower.BASE if row.tower is Tower.LAST_BLOCK else row.tower, seed)
-    partition = album.partitions[row.cells]
-    training, validation = (
-        head_examples(album.samples(split, panorama=row.panorama), embedded[split], partition)
-        for split in (Split.TRAIN, Split.VALIDATION)
-    )
+    centroids = album.partitions[row.cells].centroid_lat_lng
     smoothing = settings.heads.smoothing if row.smoothed else Smoothing(0.0)
     tasks = settings.heads.tasks if row.multi_task else ()
     preset = replace(settings.heads, smoothing=smoothing, tasks=tasks, seed=seed)
-    fitted = fit_heads(training, validation, partition.centroid_lat_lng, preset, lambda _: None)
+    training, validation = (_examples(row, album, split, embedded) for split in (Split.TRAIN, Split.VALIDATION))
+    fitted = fit_heads(training, validation, centroids, preset, lambda _: None)
     if row.tower is not Tower.LAST_BLOCK:
         return Classifier(embedded, fitted.heads)
-    model = FittedModel(GeocellModel(towers.base_tower(), fitted.heads), towers.spec, fitted.scale)
+    start = FittedModel(GeocellModel(towers.base_tower(), fitted.heads), towers.spec, fitted.scale)
     data = FittingData(
-        *(_tuning_examples(album.samples(split, panorama=row.panorama), examples)
-          for split, examples in ((Split.TRAIN, training), (Split.VALIDATION, validation))),
-        partition.centroid_lat_lng,
-    )  # fmt: skip
+        _views(row, album, Split.TRAIN, training), _views(row, album, Split.VALIDATION, validation), centroids
+    )
     tuning = replace(settings.tune, smoothing=smoothing, tasks=tasks, seed=seed)
-    tuned = tune(model, data, tuning, Scope.LAST_BLOCK, lambda *_: None).model
+    tuned = tune(start, data, tuning, Scope.LAST_BLOCK, lambda *_: None).model
     return Classifier(embed_album(tuned.tower, towers.spec, album), tuned.heads)
 
 
@@ -114,5 +109,11 @@ def _refined(row: Contribution, found: Classifier, album: Album, samples: Sample
     return refined(Split.TEST, samples, min(CANDIDATES[row.answer], key=error_km))
 
 
-def _tuning_examples(samples: Samples, examples: HeadExamples) -> Examples:
+def _examples(row: Contribution, album: Album, split: Split, embedded: Embedded) -> HeadExamples:
+    samples = album.samples(split, panorama=row.panorama)
+    return head_examples(samples, embedded[split], album.partitions[row.cells])
+
+
+def _views(row: Contribution, album: Album, split: Split, examples: HeadExamples) -> Examples:
+    samples = album.samples(split, panorama=row.panorama)
     return Examples(samples.views, examples.lat_lng, examples.cell, examples.tasks)
