@@ -87,9 +87,10 @@ def _modes(stored: Stored) -> list[tuple[str, Gallery, RefinementSettings]]:
         _gallery_without_noise(stored),
         open_gallery(open_bundle(TOY_PLANET)),
     )
+    noise = 1 - len(without_noise.cell_of_photographs()[0]) / len(stored.cell)
     return [
         ("published, gallery as shipped", shipped, PAPER),
-        ("published, noise left out", without_noise, PAPER),
+        (f"published, noise of {noise:.0%} left out", without_noise, PAPER),
         ("published, top 5", full, PAPER),
         ("published, top 40", full, replace(PAPER, top_k=40)),
         ("published, temperature 0.03", full, replace(PAPER, temperature=0.03)),
