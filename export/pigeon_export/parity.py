@@ -16,7 +16,7 @@ from pigeon_edge.encoders.protocol import Encoding
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
-from pigeon_export.tower import Heads
+from pigeon_training.tower import Heads
 
 __all__ = ["TOLERANCES", "Parity", "TorchEncoder", "compare"]
 

@@ -32,7 +32,7 @@ from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
 from pigeon_edge.preprocess import GRAPH_METADATA_KEY, PreprocessSpec
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
-from pigeon_export.tower import Heads, load_tower, read_heads, read_spec
+from pigeon_training.tower import Heads, load_tower, read_heads, read_spec
 
 __all__ = ["export_folder", "load_tower", "read_heads", "read_spec", "to_onnx"]
 

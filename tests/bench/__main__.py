@@ -39,10 +39,19 @@ def _measures() -> tuple[Callable[[], Table], ...]:
     from tests.bench.contrast_table import contrast_table
     from tests.bench.decoding_table import decoding_table
     from tests.bench.encoders_table import encoders_table
+    from tests.bench.explanation_table import explanation_table
     from tests.bench.geography_table import geography_table
     from tests.bench.refinement_table import refinement_table
 
-    return encoders_table, refinement_table, decoding_table, geography_table, cells_table, contrast_table
+    return (
+        encoders_table,
+        refinement_table,
+        decoding_table,
+        geography_table,
+        cells_table,
+        contrast_table,
+        explanation_table,
+    )
 
 
 def _machine() -> dict[str, object]:

@@ -23,9 +23,9 @@ from pigeon_edge.encoders import Encoder, Engine, open_graph
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.parity import TorchEncoder
 from pigeon_export.to_onnx import to_onnx
-from pigeon_export.tower import Heads
 from pigeon_training.model import new_tower
 from pigeon_training.presets import TOY_FULL
+from pigeon_training.tower import Heads
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.presets import TowerPreset
 
@@ -41,6 +44,20 @@ def new_tower(preset: TowerPreset) -> CLIPVisionModel:
         attn_implementation="eager",
     )
     return CLIPVisionModel(config)
+
+
+def geocell_model(
+    tower: CLIPVisionModel, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]
+) -> GeocellModel:
+    """Return a tower with a head of weight (C, D) and bias (C,). Raises InputError where it is of another tower."""
+    if weight.shape != (len(bias), tower.config.hidden_size):
+        raise InputError(
+            f"expected cells.weight (C, {tower.config.hidden_size}) and cells.bias (C,), found {weight.shape} and "
+            f"{bias.shape}; take the heads that were fitted on this tower"
+        )
+    model = GeocellModel(tower, len(bias))
+    model.cells.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
+    return model.eval()
 
 
 def planes(pixels: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pigeon_edge.cli.group import command_group
-from pigeon_training.cli import cells, data, evaluate, fit, gallery, planet, pretrain
+from pigeon_training.cli import cells, data, evaluate, explain, fit, gallery, planet, pretrain
 from pigeon_training.manifests.cli import app as manifest_app
 
 app = command_group("Make a model of your own.")
@@ -17,4 +17,5 @@ app.command(epilog=pretrain.PRETRAIN_EXAMPLES)(pretrain.pretrain)
 app.command(epilog=fit.FIT_EXAMPLES)(fit.fit)
 app.command(epilog=gallery.GALLERY_EXAMPLES)(gallery.gallery)
 app.command(epilog=evaluate.EVALUATE_EXAMPLES)(evaluate.evaluate)
+app.command(epilog=explain.EXPLAIN_EXAMPLES)(explain.explain)
 app.add_typer(manifest_app, name="manifest")
