@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pigeon_edge.cli.group import command_group
-from pigeon_training.cli import cells, data, evaluate, explain, fit, gallery, planet, pretrain
+from pigeon_training.cli import cells, data, evaluate, explain, fit, gallery, planet, pretrain, zero_shot
 from pigeon_training.manifests.cli import app as manifest_app
 
 app = command_group("Make a model of your own.")
@@ -18,4 +18,6 @@ app.command(epilog=fit.FIT_EXAMPLES)(fit.fit)
 app.command(epilog=gallery.GALLERY_EXAMPLES)(gallery.gallery)
 app.command(epilog=evaluate.EVALUATE_EXAMPLES)(evaluate.evaluate)
 app.command(epilog=explain.EXPLAIN_EXAMPLES)(explain.explain)
+app.command(epilog=zero_shot.SEARCH_EXAMPLES)(zero_shot.search)
+app.command(epilog=zero_shot.LABEL_EXAMPLES)(zero_shot.label)
 app.add_typer(manifest_app, name="manifest")
