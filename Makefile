@@ -33,6 +33,7 @@ planet: $(DEV_STAMP) ## Make the bundle that ships anew
 pictures: $(DEV_STAMP) ## Draw the README's pictures anew
 	$(BIN)/pigeon-edge geotag $(SAMPLES) --out out/samples.jsonl
 	$(BIN)/pigeon-edge train atlas --events out/samples.jsonl --out training/pictures
+	$(BIN)/pigeon-edge train explain $(SAMPLES)/22-heinprelle.jpg --out training/pictures/explanation.jpg
 
 clean:
 	rm -rf .venv out build dist

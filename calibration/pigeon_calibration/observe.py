@@ -70,6 +70,7 @@ class Photographs:
         self._paths, self._spec = paths, spec
         self.used: list[Path] = []
         self.unreadable: list[Path] = []
+        self._last_reason = ""
 
     @property
     def batch_count(self) -> int:
@@ -86,15 +87,17 @@ class Photographs:
         if not self.used:
             first = self._paths[0]
             raise InputError(
-                f"{first} and {len(self._paths) - 1} more: expected photographs, none can be read; give others"
+                f"{first} and {len(self._paths) - 1} more: expected photographs, none can be read; give others, "
+                f"for {self._last_reason}"
             )
 
     def _read(self, path: Path) -> Iterator[Pixels]:
         try:
             yield read_pixels(path, self._spec)
             self.used.append(path)
-        except (InputError, MissingToolError):
+        except (InputError, MissingToolError) as error:
             self.unreadable.append(path)
+            self._last_reason = str(error)
 
 
 def observing_graph(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:

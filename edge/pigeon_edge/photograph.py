@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import math
 import struct
 import zlib
@@ -49,8 +50,13 @@ def read_pixels(path: Path | str, spec: PreprocessSpec, max_pixels: int = DEFAUL
     JPEGs are decoded at reduced scale, never below twice the target, which costs a fraction of a full decode.
     """
     with _opened(Path(path), max_pixels) as image:
-        image.draft(None, (2 * spec.size_px, 2 * spec.size_px))
-        return to_pixels(_upright(to_srgb(image), _orientation(image)), spec)
+        return _pixels_of(image, spec)
+
+
+def decode_pixels(content: bytes, name: Path, spec: PreprocessSpec, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels:
+    """Return what ``read_pixels`` does, of the bytes of an image file; ``name`` is what errors call it."""
+    with _opened(name, max_pixels, io.BytesIO(content)) as image:
+        return _pixels_of(image, spec)
 
 
 def read_rgb(path: Path | str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
@@ -72,17 +78,27 @@ def read_gps(path: Path | str, max_pixels: int = DEFAULT_MAX_PIXELS) -> LatLng |
     return LatLng(lat, lng) if plausible else None
 
 
+def _pixels_of(image: Image.Image, spec: PreprocessSpec) -> Pixels:
+    image.draft(None, (2 * spec.size_px, 2 * spec.size_px))
+    return to_pixels(_upright(to_srgb(image), _orientation(image)), spec)
+
+
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
-    """Open an image, map whatever goes wrong until it is closed to one InputError."""
+def _opened(path: Path, max_pixels: int, content: io.BytesIO | None = None) -> Iterator[Image.Image]:
+    """Open an image file, or its content if given, map whatever goes wrong until it is closed to one InputError."""
     if path.suffix.lower() in _HEIF_SUFFIXES:
         _register_heif()
     try:
-        with Image.open(path) as image:
+        with Image.open(content or path) as image:
             _check_size(path, image.size, max_pixels)
             yield image
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
+    except NotADirectoryError as error:
+        raise InputError(
+            f"{path}: expected a photograph in a folder, found a path into a file; unpack the archive "
+            "(training alone reads photographs inside .tar and .zip)"
+        ) from error
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: expected an image, found no known image format; check what the file is") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

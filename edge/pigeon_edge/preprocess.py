@@ -67,12 +67,16 @@ def _triple(values: tuple[float, ...]) -> tuple[float, float, float]:
 
 def to_pixels(image: Image.Image, spec: PreprocessSpec) -> Pixels:
     """Return (size_px, size_px, 3) uint8 of an upright RGB image of any size."""
-    width, height = image.size
+    size = (spec.size_px, spec.size_px)
+    resized = image.resize(size, Image.Resampling.BICUBIC, box=centre_square(*image.size))
+    return np.asarray(resized, np.uint8)  # (S, S, 3) uint8
+
+
+def centre_square(width: int, height: int) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom, in pixels, of the part of an image that an encoder sees."""
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
-    square = (left, top, left + side, top + side)
-    resized = image.resize((spec.size_px, spec.size_px), Image.Resampling.BICUBIC, box=square)
-    return np.asarray(resized, np.uint8)  # (S, S, 3) uint8
+    return left, top, left + side, top + side
 
 
 def frame_to_pixels(frame: Pixels, spec: PreprocessSpec) -> Pixels:

@@ -16,7 +16,7 @@ from pigeon_edge.encoders.protocol import Encoding
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
-from pigeon_export.tower import Heads
+from pigeon_training.tower import HeadArrays
 
 __all__ = ["TOLERANCES", "Parity", "TorchEncoder", "compare"]
 
@@ -35,7 +35,7 @@ class TorchEncoder:
     """The reference: transformers' own forward pass, with an embedding read out of it and the heads on top."""
 
     def __init__(
-        self, tower: CLIPVisionModel, spec: PreprocessSpec, heads: Heads | None, readout: Readout = MEAN_TOKENS
+        self, tower: CLIPVisionModel, spec: PreprocessSpec, heads: HeadArrays | None, readout: Readout = MEAN_TOKENS
     ) -> None:
         self._tower = tower.eval()
         self._readout = readout

@@ -32,7 +32,7 @@ from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
 from pigeon_edge.preprocess import GRAPH_METADATA_KEY, PreprocessSpec
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
-from pigeon_export.tower import Heads, load_tower, read_heads, read_spec
+from pigeon_training.tower import HeadArrays, load_tower, read_heads, read_spec
 
 __all__ = ["export_folder", "load_tower", "read_heads", "read_spec", "to_onnx"]
 
@@ -60,7 +60,7 @@ def export_folder(model: str, out: Path) -> None:
 
 
 def to_onnx(
-    tower: CLIPVisionModel, spec: PreprocessSpec, heads: Heads | None, readout: Readout = MEAN_TOKENS
+    tower: CLIPVisionModel, spec: PreprocessSpec, heads: HeadArrays | None, readout: Readout = MEAN_TOKENS
 ) -> onnx.ModelProto:
     """Return the graph of a tower and its heads, weights inside. Raises InputError on a shape it cannot express."""
     config = tower.config
@@ -244,7 +244,9 @@ def _model(graph: _Graph, spec: PreprocessSpec, widths: Mapping[str, int]) -> on
     return model
 
 
-def _check(config: CLIPVisionConfig, spec: PreprocessSpec, weights: Weights, heads: Heads | None, width: int) -> None:
+def _check(
+    config: CLIPVisionConfig, spec: PreprocessSpec, weights: Weights, heads: HeadArrays | None, width: int
+) -> None:
     if config.hidden_act not in _ACTIVATIONS:
         raise InputError(f"expected the activation {' or '.join(_ACTIVATIONS)}, found {config.hidden_act!r}")
     if spec.size_px != config.image_size:

@@ -39,6 +39,7 @@ def _measures() -> tuple[Callable[[], Table], ...]:
     from tests.bench.contrast_table import contrast_table
     from tests.bench.decoding_table import decoding_table
     from tests.bench.encoders_table import encoders_table
+    from tests.bench.explanation_table import explanation_table
     from tests.bench.geography_table import geography_table
     from tests.bench.prototypes_table import prototypes_table
     from tests.bench.refinement_modes_table import refinement_modes_table
@@ -53,6 +54,7 @@ def _measures() -> tuple[Callable[[], Table], ...]:
         geography_table,
         cells_table,
         contrast_table,
+        explanation_table,
     )
 
 

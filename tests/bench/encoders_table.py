@@ -23,9 +23,9 @@ from pigeon_edge.encoders import Encoder, Engine, open_graph
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.parity import TorchEncoder
 from pigeon_export.to_onnx import to_onnx
-from pigeon_export.tower import Heads
 from pigeon_training.model import new_tower
 from pigeon_training.presets import TOY_FULL
+from pigeon_training.tower import HeadArrays
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -90,7 +90,7 @@ def _row(name: str, batch: int, key: tuple[str, str], timing: Timing) -> tuple[s
 def _encoders(model: Model, spec: PreprocessSpec, seen: Pixels, folder: Path) -> dict[tuple[str, str], Encoder]:
     """Return encoders by engine and precision; the INT8 graph is calibrated on the pixels ``seen``."""
     weight = np.random.default_rng(0).normal(size=(model.cells, model.tower.config.hidden_size)).astype(np.float32)
-    heads: Heads = {"cells.weight": weight, "cells.bias": np.zeros(model.cells, np.float32)}
+    heads: HeadArrays = {"cells.weight": weight, "cells.bias": np.zeros(model.cells, np.float32)}
     full = to_onnx(model.tower, spec, heads)
     tensors = linear_inputs(full)
     int8 = quantize(full, scales_of_maxima(absolute_maxima(full, tensors, np.array_split(seen, 4))))

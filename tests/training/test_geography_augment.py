@@ -149,7 +149,7 @@ def test_import_and_check_commands(tmp_path, album, rows_of):
     with pytest.raises(PartialFailureError, match="1 bad rows"):
         run("manifest", "check", tmp_path / "gws.csv")
     (folder / "gws15k.csv").write_text("path,lat,lon\nx.jpg,1,2\n")
-    with pytest.raises(InputError, match="not one of 1 rows can be used; are the photographs unpacked there"):
+    with pytest.raises(InputError, match="not one of 1 rows can be used; are the photographs there"):
         run("manifest", "import", "gws15k", folder, "--out", tmp_path / "none.csv")
 
 

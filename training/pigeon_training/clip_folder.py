@@ -60,17 +60,20 @@ def load_towers(model: str) -> CLIPModel:
     return towers.float().eval()
 
 
-def load_tower(model: str) -> CLIPVisionModel:
+def load_tower(model: str, attention: str | None = None) -> CLIPVisionModel:
     """Return the float32 vision tower of a CLIPVisionModel or CLIPModel saved by transformers.
 
-    ``model`` is a folder, or the id of a model on the Hugging Face hub. Raises InputError where it is neither.
+    ``model`` is a folder, or the id of a model on the Hugging Face hub. ``attention`` is how transformers computes it:
+    fused where it is not named, "eager" to see its weights. Raises InputError where the model is neither.
     """
     try:
         with quiet():
             config = transformers.AutoConfig.from_pretrained(model)
             if config.model_type not in {"clip", "clip_vision_model"}:
                 raise InputError(f"{model}: expected a CLIP model, found {config.model_type!r}; name another one")
-            tower, report = CLIPVisionModel.from_pretrained(model, output_loading_info=True)
+            tower, report = CLIPVisionModel.from_pretrained(
+                model, attn_implementation=attention, output_loading_info=True
+            )
     except _LOADING_ERRORS as error:
         reason = _one_line(error)
         raise InputError(f"{model}: expected a CLIP folder or hub id that transformers can load, {reason}") from error

@@ -11,8 +11,8 @@ import numpy as np
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest
-from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_training.photographs import read_pixels
 
 
 def read_split(manifest: Path, split: Split) -> list[PhotoRow]:

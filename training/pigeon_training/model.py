@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.presets import TowerPreset
 
@@ -72,6 +75,20 @@ def vision_config(preset: TowerPreset) -> CLIPVisionConfig:
         # On a CPU in bfloat16, with the few tokens of a small image, plain attention trains faster than fused.
         attn_implementation="eager",
     )
+
+
+def geocell_model(
+    tower: CLIPVisionModel, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]
+) -> GeocellModel:
+    """Return a tower with a head of weight (C, D) and bias (C,). Raises InputError where it is of another tower."""
+    if weight.shape != (len(bias), tower.config.hidden_size):
+        raise InputError(
+            f"expected cells.weight (C, {tower.config.hidden_size}) and cells.bias (C,), found {weight.shape} and "
+            f"{bias.shape}; take the heads that were fitted on this tower"
+        )
+    heads = Heads(tower.config.hidden_size, {"cells": len(bias)})
+    heads.load_state_dict({"cells.weight": torch.from_numpy(weight), "cells.bias": torch.from_numpy(bias)})
+    return GeocellModel(tower, heads).eval()
 
 
 def planes(pixels: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
 from pigeon_edge.photo_manifest import PhotoRow, Split
 from pigeon_training.dataset import read_split
+from pigeon_training.photographs import read_bytes
 
 
 def one_photograph_a_place(rows: Sequence[PhotoRow], limit: int) -> list[PhotoRow]:
@@ -34,4 +34,4 @@ def copy_samples(manifest: Path, out: Path, count: int) -> None:
         scratch.mkdir()
         for number, row in enumerate(rows, start=1):
             country = re.sub(r"\W+", "-", row.country.lower()).strip("-") or "unnamed"
-            shutil.copyfile(row.path, scratch / f"{number:02}-{country}{row.path.suffix.lower()}")
+            (scratch / f"{number:02}-{country}{row.path.suffix.lower()}").write_bytes(read_bytes(row.path))

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_training.photographs import read_pixels
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pigeon_edge.cli.group import command_group
-from pigeon_training.cli import ablate, cells, data, evaluate, fit, gallery, planet, pretrain, tune
+from pigeon_training.cli import ablate, cells, data, evaluate, explain, fit, gallery, planet, pretrain, tune, zero_shot
 from pigeon_training.manifests.cli import app as manifest_app
 
 app = command_group("Make a model of your own.")
@@ -19,4 +19,7 @@ app.command(epilog=tune.TUNE_EXAMPLES)(tune.tune)
 app.command(epilog=gallery.GALLERY_EXAMPLES)(gallery.gallery)
 app.command(epilog=evaluate.EVALUATE_EXAMPLES)(evaluate.evaluate)
 app.command(epilog=ablate.ABLATE_EXAMPLES)(ablate.ablate)
+app.command(epilog=explain.EXPLAIN_EXAMPLES)(explain.explain)
+app.command(epilog=zero_shot.SEARCH_EXAMPLES)(zero_shot.search)
+app.command(epilog=zero_shot.LABEL_EXAMPLES)(zero_shot.label)
 app.add_typer(manifest_app, name="manifest")

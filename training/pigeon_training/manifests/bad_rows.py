@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pigeon_edge.geodesy import Floats
+from pigeon_training.photographs import size_of, source_of
 
 
 class Defect(str, Enum):
@@ -23,7 +24,7 @@ class Defect(str, Enum):
     NULL_ISLAND = "at 0,0, where no photograph was meant"
     NO_PATH = "no path"
     MISSING = "no such photograph"
-    UNREADABLE = "the photograph cannot be opened"
+    UNREADABLE = "the photograph, or the shard that it lies in, cannot be opened"
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ def bad_photographs(paths: Sequence[Path | None], threads: int = 16) -> Iterator
     def defect_of(path: Path | None) -> Defect | None:
         if path is None:
             return Defect.NO_PATH
-        if not path.is_file():
-            return Defect.MISSING
         try:
-            with Image.open(path) as image:
+            if size_of(path) is None:
+                return Defect.MISSING
+            with Image.open(source_of(path)) as image:
                 image.verify()
         except Exception:  # Pillow's readers raise whatever a broken file makes them stumble over
             return Defect.UNREADABLE

@@ -36,7 +36,10 @@ class Kind(str, Enum):
 )
 def import_(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"One of {', '.join(kind.value for kind in Kind)}.")],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where table and photographs were unpacked.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="Where the table is, and the photographs: unpacked, or in .zip or .tar."),
+    ],
     out: Annotated[Path, typer.Option("--out", help="The manifest, .csv or .parquet.")],
 ) -> None:
     """Make a manifest of a published data set. Rows that cannot be used are counted and left out."""
@@ -50,7 +53,7 @@ def import_(
     for line in report_of(imported.bad, imported.total):
         say(f"pigeon-edge: {line}")
     if not imported.table.num_rows:
-        raise InputError(f"{folder}: not one of {imported.total} rows can be used; are the photographs unpacked there?")
+        raise InputError(f"{folder}: not one of {imported.total} rows can be used; are the photographs there?")
     write_table(out, moved_paths(imported.table, folder, out.parent))
     say(f"pigeon-edge: {LAYOUTS[kind.value].title}: {imported.table.num_rows:,} photographs in {out}")
 

@@ -5,13 +5,15 @@ A resized or re-encoded copy has another content; its photo id, where its name h
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pigeon_edge.files import sha256_of
+from pigeon_edge.errors import InputError
 from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_training.photographs import read_bytes, size_of
 
 _PHOTO_ID = re.compile(r"(?<![0-9A-Za-z])\d{6,}(?![0-9A-Za-z@])")
 """Flickr's and Mapillary's photo ids among a name's parts: not a user (12345678@N00), a secret, or a running number."""
@@ -46,7 +48,7 @@ def photo_id(path: Path) -> str:
 
 
 def contamination(rows: Sequence[PhotoRow], benchmark: Sequence[PhotoRow]) -> Contamination:
-    """Compare training rows with a benchmark's. Files that are not there have no content to compare."""
+    """Compare training rows with a benchmark's. Photographs that cannot be read have no content to compare."""
     ids = {photo_id(row.path) for row in benchmark}
     authors = {row.author for row in benchmark if row.author}
     return Contamination(
@@ -62,21 +64,28 @@ def _same_content(paths: Sequence[Path], others: Iterable[Path]) -> tuple[int, .
     for other in others:
         if (size := _size(other)) is not None:
             by_size.setdefault(size, []).append(other)
-    known: dict[int, set[str]] = {}
+    known: dict[int, set[bytes | None]] = {}
     found = []
     for number, path in enumerate(paths):
         size = _size(path)
         if size is None or size not in by_size:
             continue
         if size not in known:
-            known[size] = {sha256_of(other) for other in by_size[size]}
-        if sha256_of(path) in known[size]:
+            known[size] = {_digest(other) for other in by_size[size]} - {None}
+        if _digest(path) in known[size]:
             found.append(number)
     return tuple(found)
 
 
 def _size(path: Path) -> int | None:
     try:
-        return path.stat().st_size
-    except OSError:
+        return size_of(path)
+    except InputError:
+        return None
+
+
+def _digest(path: Path) -> bytes | None:
+    try:
+        return hashlib.sha256(read_bytes(path)).digest()
+    except InputError:
         return None

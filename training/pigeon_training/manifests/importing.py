@@ -1,4 +1,4 @@
-"""A published data set, as it was unpacked, into a manifest beside it."""
+"""A published data set, unpacked or in its shards, into a manifest beside it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ import pyarrow as pa
 import pyarrow.csv
 
 from pigeon_edge.errors import InputError
+from pigeon_edge.photograph import SUFFIXES
 from pigeon_training.manifests.bad_rows import BadRow, Defect, bad_coordinates, first_defects
 from pigeon_training.manifests.layouts import Layout
 from pigeon_training.manifests.table import Table, lat_lng_of, texts_of
+from pigeon_training.shard_formats import FORMATS
+from pigeon_training.shards import open_shard
 
 PLACE_DEGREES = 2
 """Decimals of a place: about a kilometre, the distance that OpenStreetView-5M keeps its parts apart."""
@@ -132,14 +135,21 @@ def _month(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Photographs:
-    """Where photographs lie, by name without its ending: shards and folders of a hash do not matter."""
+    """Where photographs lie, by name without its ending: shards and folders of a hash do not matter.
+
+    A photograph that is unpacked is taken before the same one in a shard.
+    """
 
     folder_of: dict[str, tuple[str, str]]
 
     @classmethod
     def below(cls, folder: Path, layout: Layout) -> _Photographs:
         root = next((folder / name for name in layout.photographs if (folder / name).is_dir()), folder)
-        return cls({Path(name).stem: (place, name) for place, name in _files(root, folder)})
+        files = [(place, name) for place, name in _files(root, folder)]
+        packed = _members(
+            [folder / place / name for place, name in files if Path(name).suffix.lower() in FORMATS], folder
+        )
+        return cls({Path(name).stem: (place, name) for place, name in [*packed, *files]})
 
     def find(self, photo: str) -> str:
         """Return a photograph's path relative to the data set, empty where it is not there."""
@@ -156,3 +166,11 @@ def _files(root: Path, folder: Path) -> Iterator[tuple[str, str]]:
     for place, _, names in os.walk(root):
         relative = Path(place).relative_to(folder).as_posix()
         yield from (("" if relative == "." else relative, name) for name in names)
+
+
+def _members(shards: Sequence[Path], folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the photographs inside tar and zip files, as if those were folders."""
+    for shard in shards:
+        for member in map(PurePosixPath, open_shard(shard).members()):
+            if member.suffix.lower() in SUFFIXES:
+                yield (shard.relative_to(folder) / member.parent).as_posix(), member.name

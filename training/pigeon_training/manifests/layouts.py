@@ -3,7 +3,8 @@
 What was checked, in 2026, and against what:
 
 - ``osv5m``, ``osv5m-test`` (OpenStreetView-5M, Hugging Face osv5m/osv5m): columns and
-  ``images/{train,test}/NN/ID.jpg`` as in the data set's own loading script. The form of ``captured_at`` was not seen;
+  ``images/{train,test}/NN/ID.jpg`` as in the data set's own loading script; it is published as ``NN.zip`` in those
+  folders, which are read without unpacking too, whatever folders they hold. The form of ``captured_at`` was not seen;
   it is read as milliseconds since 1970 (what Mapillary's interface gives) or as a date that begins YYYY-MM, else the
   month stays unknown.
 - ``im2gps``, ``im2gps3k`` (Vo et al. 2017; tables of GeoEstimation, ``meta/*_places365.csv``): read there. Two

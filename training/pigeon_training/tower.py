@@ -17,11 +17,11 @@ from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training import clip_folder
 from pigeon_training.clip_folder import load_tower
 
-__all__ = ["Heads", "load_tower", "read_heads", "read_spec"]
+__all__ = ["HeadArrays", "load_tower", "read_heads", "read_spec"]
 
 HEADS_FILE = "heads.safetensors"
 
-Heads: TypeAlias = Mapping[str, npt.NDArray[np.float32]]
+HeadArrays: TypeAlias = Mapping[str, npt.NDArray[np.float32]]
 
 
 def read_heads(folder: Path) -> dict[str, npt.NDArray[np.float32]] | None:
