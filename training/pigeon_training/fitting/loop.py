@@ -32,7 +32,10 @@ MAX_BLOCK = 1 << 25
 
 @dataclass(frozen=True)
 class EpochReport:
-    """An epoch, from 1: the mean loss of its batches by summand, and the median validation error in km by centroid."""
+    """An epoch, from 1: the rate at its first step, its mean loss by summand, and the median validation error in km.
+
+    The error is that of the centroid of the most probable cell.
+    """
 
     epoch: int
     learning_rate: float
