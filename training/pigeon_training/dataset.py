@@ -17,13 +17,14 @@ from pigeon_edge.preprocess import Pixels, PreprocessSpec
 
 def read_split(manifest: Path, split: Split) -> list[PhotoRow]:
     """Return the rows of one split of a CSV or Parquet manifest. Raises InputError where there are none."""
-    rows = [row for row in _read_rows(manifest) if row.split is split]
+    rows = [row for row in read_rows(manifest) if row.split is split]
     if not rows:
         raise InputError(f"{manifest}: none of its places falls into the {split.value} split; it needs more places")
     return rows
 
 
-def _read_rows(manifest: Path) -> list[PhotoRow]:
+def read_rows(manifest: Path) -> list[PhotoRow]:
+    """Return all rows of a CSV or Parquet manifest. Raises InputError where a row cannot be meant."""
     if manifest.suffix.lower() == ".csv":
         return read_manifest(manifest)
     from pigeon_training.manifests.table import read_photo_rows  # pyarrow, for Parquet alone

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pigeon_edge.cli.group import command_group
-from pigeon_training.cli import cells, data, evaluate, fit, gallery, planet, pretrain
+from pigeon_training.cli import cells, data, embed, evaluate, fit, gallery, heads, planet, pretrain
 from pigeon_training.manifests.cli import app as manifest_app
 
 app = command_group("Make a model of your own.")
@@ -14,6 +14,8 @@ app.command(epilog=data.SAMPLES_EXAMPLES)(data.samples)
 app.command(epilog=data.GEOGRAPHY_EXAMPLES)(data.geography)
 app.command(epilog=cells.CELLS_EXAMPLES)(cells.cells)
 app.command(epilog=pretrain.PRETRAIN_EXAMPLES)(pretrain.pretrain)
+app.command(epilog=embed.EMBED_EXAMPLES)(embed.embed)
+app.command(epilog=heads.HEADS_EXAMPLES)(heads.heads)
 app.command(epilog=fit.FIT_EXAMPLES)(fit.fit)
 app.command(epilog=gallery.GALLERY_EXAMPLES)(gallery.gallery)
 app.command(epilog=evaluate.EVALUATE_EXAMPLES)(evaluate.evaluate)
