@@ -40,9 +40,10 @@ def _measures() -> tuple[Callable[[], Table], ...]:
     from tests.bench.decoding_table import decoding_table
     from tests.bench.encoders_table import encoders_table
     from tests.bench.geography_table import geography_table
+    from tests.bench.heads_table import heads_table
     from tests.bench.refinement_table import refinement_table
 
-    return encoders_table, refinement_table, decoding_table, geography_table, cells_table, contrast_table
+    return encoders_table, refinement_table, decoding_table, geography_table, cells_table, contrast_table, heads_table
 
 
 def _machine() -> dict[str, object]:

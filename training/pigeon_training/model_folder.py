@@ -20,7 +20,7 @@ from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.files import replacing, write_json
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_edge.settings import read_settings
-from pigeon_training.clip_folder import load_tower, read_spec
+from pigeon_training.clip_folder import load_tower, quiet, read_spec
 from pigeon_training.model import GeocellModel, Heads
 from pigeon_training.tasks import RegressionScale
 
@@ -44,7 +44,8 @@ def save_model(folder: Path, fitted: FittedModel) -> None:
 
 def fill(folder: Path, fitted: FittedModel) -> None:
     """Write a model's files into a folder, which is made where it is not there."""
-    fitted.model.tower.save_pretrained(folder)
+    with quiet():
+        fitted.model.tower.save_pretrained(folder)
     size_px = fitted.spec.size_px
     processor = {
         "image_processor_type": "CLIPImageProcessor",
