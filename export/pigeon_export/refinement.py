@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from pigeon_edge.archive.scan import scan
-from pigeon_edge.encoders import Engine, open_graph
 from pigeon_edge.errors import UsageError
 from pigeon_edge.gated_refinement import GatedRefinement
 from pigeon_edge.paper_refinement import PUBLISHED, PaperRefinement, on_unit_scale
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.refine import RefinementSettings, read_refinement
-from pigeon_training.embed import spec_of_graph
+from pigeon_training.embed import graph_embedder
 
 PROBES = 16
 """Photographs that tell how long an encoder's embeddings are."""
@@ -35,7 +34,7 @@ def refinement_of(mode: str, asked: Mapping[str, float | None], encoder: Path, p
 
 def _settings(mode: str, encoder: Path, probes: Path) -> RefinementSettings:
     if mode in PUBLISHED:
-        spec = spec_of_graph(encoder)
-        pixels = np.stack([read_pixels(path, spec) for path in scan([probes]).photographs[:PROBES]])
-        return on_unit_scale(PUBLISHED[mode], open_graph(encoder, Engine.ONNXRUNTIME).encode(pixels).embedding)
+        embedder = graph_embedder(encoder)
+        pixels = np.stack([read_pixels(path, embedder.spec) for path in scan([probes]).photographs[:PROBES]])
+        return on_unit_scale(PUBLISHED[mode], embedder.embed(pixels))
     return GatedRefinement() if mode == "gated" else PaperRefinement()

@@ -41,6 +41,7 @@ def _measures() -> tuple[Callable[[], Table], ...]:
     from tests.bench.encoders_table import encoders_table
     from tests.bench.explanation_table import explanation_table
     from tests.bench.geography_table import geography_table
+    from tests.bench.heads_table import heads_table
     from tests.bench.prototypes_table import prototypes_table
     from tests.bench.refinement_modes_table import refinement_modes_table
     from tests.bench.refinement_table import refinement_table
@@ -54,6 +55,7 @@ def _measures() -> tuple[Callable[[], Table], ...]:
         geography_table,
         cells_table,
         contrast_table,
+        heads_table,
         explanation_table,
     )
 

@@ -11,16 +11,12 @@ import onnx
 import pytest
 import torch
 
-from pigeon_edge.encoders import Engine, open_graph
-from pigeon_edge.encoders.protocol import unit
-from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest
+from pigeon_edge.errors import PartialFailureError
+from pigeon_edge.photo_manifest import Split
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.to_onnx import to_onnx
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells
-from pigeon_training.dataset import read_all_pixels
-from pigeon_training.embed import embed, spec_of_graph
 from pigeon_training.gallery import gallery_of_manifest
 from pigeon_training.model import new_tower
 from pigeon_training.presets import CELL_PRESETS, LOCATION_PRESETS, TowerPreset, sized
@@ -33,20 +29,6 @@ def graph(tmp_path):
     heads = {"cells.weight": np.ones((2, 24), np.float32), "cells.bias": np.zeros(2, np.float32)}
     onnx.save_model(to_onnx(tower, PreprocessSpec(16), heads), str(tmp_path / "encoder.onnx"))
     return tmp_path / "encoder.onnx"
-
-
-def test_embeddings_are_unit_and_in_the_order_of_the_rows(graph, album, monkeypatch):
-    rows = read_manifest(album([PhotoRow(Path(f"{n}.png"), 1.0, 2.0, f"p{n}") for n in range(7)]))
-    encoder, spec = open_graph(graph, Engine.ONNXRUNTIME), spec_of_graph(graph)
-    monkeypatch.setattr("pigeon_training.embed.CHUNK", 3)
-    expected = unit(encoder.encode(read_all_pixels(rows, spec)).embedding)
-    np.testing.assert_allclose(embed(rows, encoder, spec), expected, atol=1e-5)
-
-
-def test_file_that_is_no_graph_is_refused(tmp_path):
-    (tmp_path / "x.onnx").write_bytes(b"no graph")
-    with pytest.raises(InputError, match=r"x\.onnx: "):
-        spec_of_graph(tmp_path / "x.onnx")
 
 
 def test_gallery_holds_the_training_photographs_up_to_a_limit_a_place(tmp_path, graph, album, rows_of):
@@ -65,3 +47,17 @@ def test_gallery_holds_the_training_photographs_up_to_a_limit_a_place(tmp_path, 
     offsets = np.load(tmp_path / "gallery" / "cell_offsets.npy")
     assert count == index.ntotal == len(np.load(tmp_path / "gallery" / "lat_lng.npy")) == 2 * len(places)
     assert clusters == index.nlist == offsets[-1] > 2
+
+
+def test_gallery_leaves_out_what_cannot_be_read_and_says_so(tmp_path, graph, album, rows_of):
+    rows = [row for name, lat in (("East", 50), ("West", 20)) for row in rows_of(name, 30, lat, 20, spread_deg=1.0)]
+    manifest = album(rows)
+    write_cells(tmp_path / "cells", cells_of_names(rows, sized(CELL_PRESETS["toy"], 5, None)).partition)
+    trained = [row for row in rows if row.split is Split.TRAIN]
+    (manifest.parent / trained[3].path).write_bytes(b"no image")
+    with pytest.raises(PartialFailureError, match=r"1 photographs could not be read and .* expected an image"):
+        gallery_of_manifest(manifest, tmp_path / "cells", graph, tmp_path / "gallery", LOCATION_PRESETS["toy"], 2)
+    lat_lng = np.load(tmp_path / "gallery" / "lat_lng.npy")
+    index = faiss.read_index(str(tmp_path / "gallery" / "index.faiss"))
+    assert index.ntotal == len(lat_lng) == len(trained) - 1
+    assert np.abs(lat_lng - np.float32([trained[3].lat, trained[3].lng])).sum(axis=1).min() > 1e-4

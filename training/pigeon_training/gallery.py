@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from pigeon_edge.encoders import open_graph
+import numpy as np
+
+from pigeon_edge.cli.console import progress
+from pigeon_edge.encoders.protocol import unit
+from pigeon_edge.errors import PartialFailureError
 from pigeon_edge.gallery_files import write_gallery
 from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
 from pigeon_training.cells.store import read_cells
 from pigeon_training.dataset import read_split
-from pigeon_training.embed import embed, spec_of_graph
+from pigeon_training.embed import chunks_of, embedded, graph_embedder, left_out
 from pigeon_training.location_clusters import cluster
 from pigeon_training.presets import LocationPreset
 
@@ -19,12 +23,20 @@ from pigeon_training.presets import LocationPreset
 def gallery_of_manifest(
     manifest: Path, cells: Path, encoder: Path, out: Path, preset: LocationPreset, per_place: int
 ) -> tuple[int, int]:
-    """Write the gallery of the training split; return how many photographs and location clusters it holds."""
+    """Write the gallery of the training split; return how many photographs and location clusters it holds.
+
+    Raises PartialFailureError, once it is written, where photographs could not be read and are left out.
+    """
     geocells = read_cells(cells)
-    rows = _first_of_each_place(read_split(manifest, Split.TRAIN), per_place)
+    chosen = _first_of_each_place(read_split(manifest, Split.TRAIN), per_place)
+    chunks = list(progress(embedded(chosen, graph_embedder(encoder)), chunks_of(len(chosen)), "chunks"))
+    reasons = [reason for chunk in chunks for reason in chunk.unreadable.values()]
+    rows = [row for chunk in chunks for row in chunk.rows]
     lat_lng = lat_lng_of_rows(rows)
     clusters = cluster(lat_lng, geocells.cell_of_rows(rows), len(geocells), preset)
-    write_gallery(out, embed(rows, open_graph(encoder), spec_of_graph(encoder)), lat_lng, clusters)
+    write_gallery(out, unit(np.concatenate([chunk.embedding for chunk in chunks])), lat_lng, clusters)
+    if reasons:
+        raise PartialFailureError(f"{out} holds {len(rows)} photographs; {left_out(reasons)}")
     return len(rows), int(clusters.cell_offsets[-1])
 
 

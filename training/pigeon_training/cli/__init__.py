@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from pigeon_edge.cli.group import command_group
-from pigeon_training.cli import ablate, cells, data, evaluate, explain, fit, gallery, planet, pretrain, tune, zero_shot
+from pigeon_training.cli import (
+    ablate,
+    cells,
+    data,
+    embed,
+    evaluate,
+    explain,
+    fit,
+    gallery,
+    heads,
+    planet,
+    pretrain,
+    tune,
+    zero_shot,
+)
 from pigeon_training.manifests.cli import app as manifest_app
 
 app = command_group("Make a model of your own.")
@@ -14,6 +28,8 @@ app.command(epilog=data.SAMPLES_EXAMPLES)(data.samples)
 app.command(epilog=data.GEOGRAPHY_EXAMPLES)(data.geography)
 app.command(epilog=cells.CELLS_EXAMPLES)(cells.cells)
 app.command(epilog=pretrain.PRETRAIN_EXAMPLES)(pretrain.pretrain)
+app.command(epilog=embed.EMBED_EXAMPLES)(embed.embed)
+app.command(epilog=heads.HEADS_EXAMPLES)(heads.heads)
 app.command(epilog=fit.FIT_EXAMPLES)(fit.fit)
 app.command(epilog=tune.TUNE_EXAMPLES)(tune.tune)
 app.command(epilog=gallery.GALLERY_EXAMPLES)(gallery.gallery)
