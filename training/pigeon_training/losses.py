@@ -48,8 +48,9 @@ def haversine_targets(
 
 def great_circle_km(vectors: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     """Return distances (N, C) in km between unit vectors (N, 3) and (C, 3) float64; right to a decimetre."""
-    half_chord = ((1.0 - vectors @ others.T) / 2).clamp_(0.0, 1.0).sqrt_()
-    return half_chord.asin_().mul_(2 * EARTH_RADIUS_KM)
+    # Half of one minus the cosine, in the product itself; in place, for a fresh block costs more than the sums in it.
+    haversine = torch.addmm(vectors.new_full((1,), 0.5), vectors, others.T, alpha=-0.5)
+    return haversine.clamp_(0.0, 1.0).sqrt_().asin_().mul_(2 * EARTH_RADIUS_KM)
 
 
 def soft_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

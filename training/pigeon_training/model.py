@@ -77,5 +77,5 @@ def planes(pixels: torch.Tensor) -> torch.Tensor:
 
 def normalise(images: torch.Tensor, spec: PreprocessSpec) -> torch.Tensor:
     """Return images (N, 3, S, S) in 0..1 on the scale that the tower takes."""
-    mean, std = (torch.tensor(values, device=images.device).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
+    mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
     return (images - mean) / std
