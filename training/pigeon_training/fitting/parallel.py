@@ -67,10 +67,16 @@ def started_processes() -> Iterator[Processes]:
         return
     with _others_alive():
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
-    yield Processes(rank, count, device)
-    with _others_alive():
-        distributed.barrier()
-    distributed.destroy_process_group()
+    finished = False
+    try:
+        yield Processes(rank, count, device)
+        with _others_alive():
+            distributed.barrier()
+        finished = True
+    finally:
+        # Gloo's threads abort a process that fails without leaving; NCCL may wait for the others while one leaves.
+        if finished or device.type == "cpu":
+            distributed.destroy_process_group()
 
 
 def _device(local_rank: int) -> torch.device:
