@@ -19,6 +19,7 @@ from pigeon_training.losses import sphere_tensor
 from pigeon_training.model import Heads
 from pigeon_training.presets import HEADS_PRESETS, HeadsPreset
 from pigeon_training.smoothing import Smoothing
+from pigeon_training.standard import fit_standard
 from pigeon_training.tasks import TASK_SIZES, TaskTargets, fit_scale
 
 EMBEDDINGS, WIDTH, CELLS = 8192, 1024, 2203
@@ -57,7 +58,7 @@ def _examples(rng: np.random.Generator) -> HeadExamples:
 
 def _ours(examples: HeadExamples, centroid_lat_lng: np.ndarray, preset: HeadsPreset) -> Callable[[], object]:
     scale = fit_scale(examples.tasks.regression, preset.elevation_offset_m) if "regression" in preset.tasks else None
-    batches = HeadBatches(examples, preset.tasks, scale, torch.device("cpu"))
+    batches = HeadBatches(examples, preset.tasks, scale, fit_standard(examples.embedding, torch.device("cpu")))
     heads = Heads(WIDTH, {"cells": CELLS, **{name: TASK_SIZES[name] for name in preset.tasks}})
     optimizer, centroids = new_optimizer(heads, preset), sphere_tensor(centroid_lat_lng)
 

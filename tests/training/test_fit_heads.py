@@ -12,6 +12,7 @@ from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
 from pigeon_training import fit_heads as fit_heads_module
 from pigeon_training import head_examples
+from pigeon_training import standard as standard_module
 from pigeon_training.fit_heads import add_gradients, fit_heads, likeliest_cells
 from pigeon_training.geography.climate import CLIMATES
 from pigeon_training.head_batches import HeadBatches, OnDevice
@@ -20,12 +21,14 @@ from pigeon_training.losses import TASK_WEIGHTS, sphere_tensor
 from pigeon_training.model import Heads
 from pigeon_training.presets import HEADS_PRESETS
 from pigeon_training.smoothing import Smoothing
+from pigeon_training.standard import Standard, fit_standard
 from pigeon_training.tasks import REGRESSIONS, TASK_SIZES, TaskTargets, fit_scale
 
 CENTROIDS = np.array([[10.0, 10.0], [45.0, -100.0], [-30.0, 150.0], [12.0, 14.0], [60.0, 25.0]])
 ALL_TASKS = ("regression", "climate", "month")
 PRESET = replace(HEADS_PRESETS["toy"], batch=16, epochs=15, patience=0, learning_rate=2e-2)
 CPU = torch.device("cpu")
+AS_IT_IS = Standard(torch.zeros(8), torch.ones(8))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,7 +62,7 @@ def batch_and_heads(count=23, tasks=ALL_TASKS):
     training = examples(count, 1)
     scale = fit_scale(training.tasks.regression, 408.0)
     sizes = {"cells": len(CENTROIDS), **{name: TASK_SIZES[name] for name in tasks}}
-    batch = HeadBatches(training, tasks, scale, CPU).of(np.arange(count))
+    batch = HeadBatches(training, tasks, scale, AS_IT_IS).of(np.arange(count))
     return training, scale, batch, Heads(8, sizes)
 
 
@@ -143,9 +146,9 @@ def test_no_more_samples_times_cells_than_stated_are_seen_at_a_time(monkeypatch)
     gradients_of(heads, batch, Smoothing(900.0))
     assert max(seen) <= 20 <= sum(seen) == 23 * 5
     monkeypatch.undo()
-    whole = likeliest_cells(heads, OnDevice(examples(23, 1).embedding, CPU))
+    whole = likeliest_cells(heads, OnDevice(examples(23, 1).embedding, AS_IT_IS))
     monkeypatch.setattr(fit_heads_module, "BLOCK_ENTRIES", 20)
-    np.testing.assert_array_equal(likeliest_cells(heads, OnDevice(examples(23, 1).embedding, CPU)), whole)
+    np.testing.assert_array_equal(likeliest_cells(heads, OnDevice(examples(23, 1).embedding, AS_IT_IS)), whole)
 
 
 def test_separable_cells_and_tasks_are_learnt():
@@ -170,6 +173,39 @@ def test_separable_cells_and_tasks_are_learnt():
     }  # fmt: skip
 
 
+def test_standard_is_that_of_the_formula_read_in_parts(monkeypatch):
+    embedding = (np.random.default_rng(4).normal(size=(50, 3)) * [1, 100, 0] + [5, -70, 3]).astype(np.float32)
+    monkeypatch.setattr(standard_module, "_ROWS_AT_A_TIME", 7)
+    standard = fit_standard(SampleEmbeddings(embedding, [[row] for row in range(50)]), CPU)
+    np.testing.assert_allclose(standard.mean, embedding.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(standard.deviation, [*embedding.std(axis=0)[:2], 1.0], rtol=1e-4)
+    scaled = standard.of(torch.from_numpy(embedding))
+    np.testing.assert_allclose(scaled.mean(dim=0), 0, atol=1e-5)
+    np.testing.assert_allclose(scaled.std(dim=0, correction=0)[:2], 1, rtol=1e-4)
+
+
+def test_folded_heads_say_of_embeddings_what_they_said_of_standardised_ones():
+    embedding = torch.randn(20, 8, generator=torch.Generator().manual_seed(1)) * 30 + 7
+    standard, heads = fit_standard(embedding.numpy(), CPU), Heads(8, {"cells": 5, "climate": 31})
+    expected = heads(standard.of(embedding))
+    standard.fold(heads)
+    torch.testing.assert_close(heads(embedding), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_loudness_and_offset_of_channels_do_not_matter():
+    def in_cell(loud, offset):
+        def changed(some):
+            return replace(some, embedding=(some.embedding * loud + offset).astype(np.float32))
+
+        preset, held_out = replace(PRESET, epochs=10), changed(examples(100, 3))
+        fitted = fit_heads(changed(examples(200, 1)), changed(examples(50, 2)), CENTROIDS, preset, lambda _: None)
+        return (likeliest_cells(fitted.heads, OnDevice(held_out.embedding, AS_IT_IS)) == held_out.cell).mean()
+
+    loud = np.array([1, 100, 0.01, 1, 1, 30, 1, 1])
+    assert in_cell(loud, 50.0) == pytest.approx(in_cell(1.0, 0.0), abs=0.02)
+    assert in_cell(loud, 50.0) > 0.95
+
+
 def test_median_validation_km_chooses_the_epoch_and_patience_ends_the_training():
     lines = []
     preset = replace(PRESET, epochs=60, patience=4, learning_rate=5e-2)
@@ -178,7 +214,7 @@ def test_median_validation_km_chooses_the_epoch_and_patience_ends_the_training()
     errors_km = [line["validation_km"] for line in lines]
     assert len(lines) < 60
     assert len(lines) == int(np.argmin(errors_km)) + 1 + 4
-    cells = likeliest_cells(fitted.heads, OnDevice(validation.embedding, CPU))
+    cells = likeliest_cells(fitted.heads, OnDevice(validation.embedding, AS_IT_IS))
     found_km = float(np.median(haversine_km(CENTROIDS[cells], validation.lat_lng)))
     assert found_km == min(errors_km) < errors_km[0]
 

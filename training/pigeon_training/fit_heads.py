@@ -24,6 +24,7 @@ from pigeon_training.losses import (
 from pigeon_training.model import Heads
 from pigeon_training.presets import HeadsPreset
 from pigeon_training.smoothing import Smoothing
+from pigeon_training.standard import fit_standard
 from pigeon_training.stopping import BestEpoch
 from pigeon_training.tasks import TASK_SIZES, RegressionScale, TaskTargets, fit_scale
 
@@ -51,7 +52,8 @@ def fit_heads(
     """Return the heads of the epoch with the least median validation error, in km to the likeliest cell's centroid.
 
     ``centroid_lat_lng`` is (C, 2). A task that no training sample knows gets no head. ``after_epoch`` hears of each
-    epoch's losses, the validation error and the share of validation samples in their likeliest cell. On a processor,
+    epoch's losses, the validation error and the share of validation samples in their likeliest cell. Training takes
+    place on standardised embeddings (``standard.py``); the heads that come back take them as they are. On a processor,
     the same seed gives the same weights. Raises UsageError where there is nothing to train or to validate on.
     """
     if not len(training) or not len(validation):
@@ -62,10 +64,8 @@ def fit_heads(
     torch.manual_seed(preset.seed)
     sizes = {"cells": len(centroid_lat_lng), **{name: TASK_SIZES[name] for name in tasks}}
     heads = Heads(training.embedding.shape[1], sizes).to(device)
-    optimizer = torch.optim.AdamW(
-        heads.parameters(), preset.learning_rate, weight_decay=preset.weight_decay, fused=True
-    )
-    batches, held_out = HeadBatches(training, tasks, scale, device), OnDevice(validation.embedding, device)
+    optimizer, standard = new_optimizer(heads, preset), fit_standard(training.embedding, device)
+    batches, held_out = HeadBatches(training, tasks, scale, standard), OnDevice(validation.embedding, standard)
     centroids, best = sphere_tensor(centroid_lat_lng).to(device), BestEpoch(preset.patience)
     for epoch in range(preset.epochs):
         shuffled = batches.shuffled(preset.batch, preset.seed, epoch)
@@ -78,6 +78,7 @@ def fit_heads(
         if best.exhausted:
             break
     best.restore(heads)
+    standard.fold(heads)
     return FittedHeads(heads.cpu().eval(), scale)
 
 

@@ -10,12 +10,13 @@ import torch
 
 from pigeon_training.head_examples import Floats, HeadExamples, Ids, SampleEmbeddings
 from pigeon_training.losses import known_counts, sphere_tensor
+from pigeon_training.standard import Standard
 from pigeon_training.tasks import RegressionScale
 
 
 @dataclass(frozen=True, eq=False)
 class HeadBatch:
-    """N samples: embedding (N, D) float32, vectors (N, 3) float64 on the unit sphere, cell (N,).
+    """N samples: standardised embedding (N, D) float32, vectors (N, 3) float64 on the unit sphere, cell (N,).
 
     ``tasks`` holds the targets of the tasks that are trained, as ``losses.task_losses`` takes them.
     """
@@ -39,15 +40,16 @@ class HeadBatch:
 
 
 class HeadBatches:
-    """The samples of a training, with everything but embeddings that stay in their file on the device.
+    """The samples of a training, with everything but embeddings that stay in their file on the standard's device.
 
     ``tasks`` are those that are trained; ``scale`` is given where the regression is among them.
     """
 
     def __init__(
-        self, examples: HeadExamples, tasks: tuple[str, ...], scale: RegressionScale | None, device: torch.device
+        self, examples: HeadExamples, tasks: tuple[str, ...], scale: RegressionScale | None, standard: Standard
     ) -> None:
-        self._embedding = OnDevice(examples.embedding, device)
+        device = standard.mean.device
+        self._embedding = OnDevice(examples.embedding, standard)
         self._vectors = sphere_tensor(examples.lat_lng).to(device)
         self._cell = torch.from_numpy(examples.cell).to(device)
         targets = {name: getattr(examples.tasks, name) for name in tasks}
@@ -69,13 +71,13 @@ class HeadBatches:
 
 
 class OnDevice:
-    """Embeddings by sample: one array moves to the device as a whole, others follow batch by batch."""
+    """Embeddings by sample, standardised: one array moves to the device as a whole, others follow batch by batch."""
 
-    def __init__(self, embedding: Floats | SampleEmbeddings, device: torch.device) -> None:
-        self._embedding, self._device = embedding, device
+    def __init__(self, embedding: Floats | SampleEmbeddings, standard: Standard) -> None:
+        self._embedding, self._standard, self._device = embedding, standard, standard.mean.device
         self._held: torch.Tensor | None = None
         if isinstance(embedding, np.ndarray):
-            self._held = torch.from_numpy(np.require(embedding, np.float32, ("C", "W"))).to(device)
+            self._held = torch.from_numpy(np.require(embedding, np.float32, ("C", "W"))).to(self._device)
 
     def __len__(self) -> int:
         """Return how many samples there are."""
@@ -84,5 +86,5 @@ class OnDevice:
     def of(self, samples: Ids) -> torch.Tensor:
         """Return the embeddings (N, D) of samples (N,)."""
         if self._held is not None:
-            return self._held.index_select(0, torch.from_numpy(samples).to(self._device))
-        return torch.from_numpy(self._embedding[samples]).to(self._device)
+            return self._standard.of(self._held.index_select(0, torch.from_numpy(samples).to(self._device)))
+        return self._standard.of(torch.from_numpy(self._embedding[samples]).to(self._device))

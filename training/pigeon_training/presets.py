@@ -152,7 +152,7 @@ HEADS_PRESETS = {
         tasks=("regression", "climate"),
         elevation_offset_m=416.0,
     ),
-    "toy": replace(PIGEON_HEADS, smoothing=Smoothing(250.0), learning_rate=3e-3, batch=128, epochs=60, patience=10),
+    "toy": replace(PIGEON_HEADS, smoothing=Smoothing(250.0), learning_rate=1e-2, batch=128, epochs=100, patience=20),
 }
 
 TUNE_PRESETS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pigeon_training.presets import (
     CELL_PRESETS,
@@ -22,13 +22,12 @@ class AblationSettings:
     """How large the planet and the towers are, and how long each stage trains.
 
     ``base_steps`` batches of descriptions make the base tower, once; ``contrast_steps`` batches of captions make the
-    contrastive one, for each of ``seeds``. A batch has ``contrast_batch`` photographs, at rates of its own.
+    contrastive one, for each of ``seeds``. A batch has ``contrast_batch`` photographs, at ``contrast_rate``.
     """
 
     places: int
     tower: TowerPreset
     base_steps: int
-    base_rate: float
     contrast_steps: int
     contrast_rate: float
     contrast_batch: int
@@ -38,17 +37,16 @@ class AblationSettings:
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
-SIZES = {
-    "quick": AblationSettings(
-        places=2000,
-        tower=TOY_QUICK.tower,
-        base_steps=150,
-        base_rate=1e-3,
-        contrast_steps=60,
-        contrast_rate=1e-3,
-        contrast_batch=256,
-        cells=sized(CELL_PRESETS["toy"], 40, 120),
-        heads=HEADS_PRESETS["toy"],
-        tune=TUNE_PRESETS["toy"],
-    ),
-}
+QUICK = AblationSettings(
+    places=2000,
+    tower=TOY_QUICK.tower,
+    base_steps=200,
+    contrast_steps=100,
+    contrast_rate=1e-3,
+    contrast_batch=256,
+    cells=sized(CELL_PRESETS["toy"], 40, 120),
+    heads=HEADS_PRESETS["toy"],
+    tune=TUNE_PRESETS["toy"],
+)
+
+SIZES = {"quick": QUICK, "full": replace(QUICK, places=6000, base_steps=1000, contrast_steps=300)}

@@ -20,7 +20,7 @@ from pigeon_training.ablation.results import Finding, Outcome, finding
 from pigeon_training.ablation.rows import answers, classifier
 from pigeon_training.ablation.settings import AblationSettings
 from pigeon_training.ablation.table import contributions_table, earlier_table
-from pigeon_training.ablation.towers import Towers, base_clip
+from pigeon_training.ablation.towers import Towers
 from pigeon_training.planet.album import render_album
 from pigeon_training.planet.world import World, make_world
 
@@ -41,18 +41,17 @@ class Material:
     settings: AblationSettings
 
 
-def open_material(out: Path, settings: AblationSettings, say: Say) -> Material:
-    """Render the planet into ``out/photographs`` where it is not there yet, and train the base tower.
+def open_material(out: Path, settings: AblationSettings) -> Material:
+    """Render the planet into ``out/photographs`` where it is not there yet; ``out/towers`` keeps embeddings.
 
-    Raises UsageError where the folder holds a planet of another size.
+    Raises UsageError where the folder holds an ablation of other settings.
     """
-    _claim(out / "planet.json", {"places": settings.places, "image_size_px": settings.tower.image_size_px})
+    _claim(out / "settings.json", asdict(settings))
     manifest = out / "photographs" / "manifest.csv"
     if not manifest.exists():
         render_album(manifest.parent, settings.places, PLANET_SEED, settings.tower.image_size_px)
     world, album = make_world(PLANET_SEED), open_album(manifest, settings.cells)
-    say(f"pigeon-edge: the base tower, {settings.base_steps} batches of descriptions")
-    return Material(world, album, Towers(base_clip(album, world, settings), album, world, settings), settings)
+    return Material(world, album, Towers(out / "towers", album, world, settings), settings)
 
 
 def ablate(out: Path, material: Material, say: Say) -> None:
@@ -112,8 +111,8 @@ def _write(out: Path, name: str, findings: list[Finding], markdown: str) -> None
 
 
 def _claim(note: Path, settings: dict[str, object]) -> None:
-    """Note the settings in the folder, so that photographs of different planets never mix."""
+    """Note the settings in the folder, so that towers of different settings never mix."""
     if not note.exists():
         write_json(note, settings)
     elif note.read_text(encoding="utf-8") != to_json(settings):
-        raise UsageError(f"{note.parent}: holds a planet of other settings than {settings}; choose another folder")
+        raise UsageError(f"{note.parent}: holds an ablation of other settings ({note.name}); choose another folder")

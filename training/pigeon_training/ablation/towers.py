@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import CLIPVisionModel
 
 from pigeon_edge.cli.console import progress
+from pigeon_edge.files import replacing
 from pigeon_edge.photo_manifest import PhotoRow, Split
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.ablation.album import Album, Embedded
@@ -19,7 +22,7 @@ from pigeon_training.ablation.contributions import Tower
 from pigeon_training.ablation.settings import AblationSettings
 from pigeon_training.caption_facts import read_facts
 from pigeon_training.captions import CaptionStyle
-from pigeon_training.clip_folder import Clip
+from pigeon_training.clip_folder import Clip, load_clip, save_clip
 from pigeon_training.contrast.batches import Batches, CaptionOf, captions_of_facts, read_ahead
 from pigeon_training.contrast.pretrain import PRETRAIN_PRESETS, ContrastSettings, new_optimizer, train
 from pigeon_training.dataset import read_all_pixels
@@ -31,14 +34,13 @@ CHUNK = 256
 
 
 class Towers:
-    """The towers of an ablation, each trained when it is first asked for."""
+    """The towers of an ablation, each trained when it is first asked for, and their embeddings, kept in a folder."""
 
-    def __init__(self, base: Clip, album: Album, world: World, settings: AblationSettings) -> None:
-        self._base = base
+    def __init__(self, folder: Path, album: Album, world: World, settings: AblationSettings) -> None:
+        self._folder = folder
         self._album = album
         self._world = world
         self._settings = settings
-        self._found: dict[tuple[Tower, int], Embedded] = {}
 
     @property
     def spec(self) -> PreprocessSpec:
@@ -51,46 +53,58 @@ class Towers:
 
     def embedded(self, tower: Tower, seed: int) -> Embedded:
         """Return what a frozen tower makes of every photograph; the base is one for all seeds."""
-        key = (tower, 0 if tower is Tower.BASE else seed)
-        if key not in self._found:
-            self._found[key] = embed_album(self._frozen(tower, seed), self.spec, self._album)
-        return self._found[key]
+        name = tower.value if tower is Tower.BASE else f"{tower.value} {seed}"
+        file = self._folder / f"{name}.npz"
+        if not file.exists():
+            embedded = embed_album(self._frozen(tower, seed), self.spec, self._album)
+            with replacing(file) as scratch:
+                np.savez(scratch, allow_pickle=False, **{split.value: rows for split, rows in embedded.items()})
+        with np.load(file) as arrays:
+            return {split: arrays[split.value] for split in Split}
+
+    @cached_property
+    def _base(self) -> Clip:
+        """Towers trained on what is to be seen in the training photographs."""
+        folder = self._folder / "base"
+        if not folder.exists():
+            with replacing(folder) as scratch:
+                scratch.mkdir()
+                save_clip(scratch, self._new_base())
+        return load_clip(str(folder))
+
+    def _new_base(self) -> Clip:
+        describe, captions = describer(self._world, self._rows, seed=0), self._captions(seed=0)
+        sentences = [*(describe(row, 0) for row in self._rows), *(captions(row, 0) for row in self._rows)]
+        clip = new_clip(self._settings.tower, sentences, seed=0)
+        return trained(clip, self._rows, describe, self._steps(self._settings.base_steps, seed=0))
 
     def _frozen(self, tower: Tower, seed: int) -> CLIPVisionModel:
         if tower is Tower.BASE:
             return self.base_tower()
-        if tower is Tower.CONTRASTIVE:
-            return contrastive_clip(self._base, self._album, self._settings, seed).model.vision_model
-        return longer_base(self._base, self._album, self._world, self._settings, seed).model.vision_model
+        caption_of = (
+            self._captions(seed) if tower is Tower.CONTRASTIVE else describer(self._world, self._rows, seed + 1)
+        )
+        clip = replace(self._base, model=copy.deepcopy(self._base.model))
+        further = self._steps(self._settings.contrast_steps, seed)
+        return trained(clip, self._rows, caption_of, further).model.vision_model
 
+    @property
+    def _rows(self) -> list[PhotoRow]:
+        return self._album.rows[Split.TRAIN]
 
-def base_clip(album: Album, world: World, settings: AblationSettings) -> Clip:
-    """Return towers trained on what is to be seen in the training photographs."""
-    rows = album.rows[Split.TRAIN]
-    describe, captions = describer(world, rows, seed=0), _captions(album, seed=0)
-    sentences = [*(describe(row, 0) for row in rows), *(captions(row, 0) for row in rows)]
-    clip = new_clip(settings.tower, sentences, seed=0)
-    steps = _steps(settings.base_steps, settings.base_rate, settings.contrast_batch, seed=0)
-    return trained(clip, rows, describe, steps)
+    def _captions(self, seed: int) -> CaptionOf:
+        return captions_of_facts(read_facts(self._album.manifest), CaptionStyle.PIGEON, seed)
 
-
-def contrastive_clip(base: Clip, album: Album, settings: AblationSettings, seed: int) -> Clip:
-    """Return towers trained further on PIGEON's captions."""
-    steps = _steps(settings.contrast_steps, settings.contrast_rate, settings.contrast_batch, seed)
-    return trained(_copied(base), album.rows[Split.TRAIN], _captions(album, seed), steps)
-
-
-def longer_base(base: Clip, album: Album, world: World, settings: AblationSettings, seed: int) -> Clip:
-    """Return towers trained further on descriptions, for as many steps as the contrastive ones: their control."""
-    rows = album.rows[Split.TRAIN]
-    steps = _steps(settings.contrast_steps, settings.contrast_rate, settings.contrast_batch, seed)
-    return trained(_copied(base), rows, describer(world, rows, seed + 1), steps)
+    def _steps(self, steps: int, seed: int) -> ContrastSettings:
+        settings, preset = self._settings, PRETRAIN_PRESETS[CaptionStyle.PIGEON]
+        batch, rate = settings.contrast_batch, settings.contrast_rate
+        return replace(preset, learning_rate=rate, warmup=0.1, batch=batch, chunk=batch, steps=steps, seed=seed)
 
 
 def trained(clip: Clip, rows: Sequence[PhotoRow], caption_of: CaptionOf, settings: ContrastSettings) -> Clip:
     """Train both towers in place; return them."""
     batches = Batches(rows, caption_of, clip.tokenizer, clip.spec, settings.batch, settings.seed)
-    steps = progress(read_ahead(batches.at, 0, settings.steps), settings.steps, "steps")
+    steps = progress(read_ahead(batches.at, 0, settings.steps), settings.steps, "batches of captions")
     train(clip.model, new_optimizer(clip.model, settings), steps, settings, lambda _: None)
     return clip
 
@@ -107,16 +121,3 @@ def _embed(tower: CLIPVisionModel, spec: PreprocessSpec, rows: Sequence[PhotoRow
             pixels = torch.from_numpy(read_all_pixels(rows[start : start + CHUNK], spec))
             chunks.append(embed_images(tower, normalise(planes(pixels), spec)).numpy())
     return np.concatenate(chunks)
-
-
-def _captions(album: Album, seed: int) -> CaptionOf:
-    return captions_of_facts(read_facts(album.manifest), CaptionStyle.PIGEON, seed)
-
-
-def _copied(clip: Clip) -> Clip:
-    return replace(clip, model=copy.deepcopy(clip.model))
-
-
-def _steps(steps: int, rate: float, batch: int, seed: int) -> ContrastSettings:
-    preset = PRETRAIN_PRESETS[CaptionStyle.PIGEON]
-    return replace(preset, learning_rate=rate, warmup=0.1, batch=batch, chunk=batch, steps=steps, seed=seed)

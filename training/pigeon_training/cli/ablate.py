@@ -35,7 +35,7 @@ def ablate(
     from pigeon_training.ablation.stage import ablate as run
     from pigeon_training.ablation.stage import compare_earlier, open_material
 
-    material = open_material(out, SIZES[size.value], say)
+    material = open_material(out, SIZES[size.value])
     if baselines:
         compare_earlier(out, material, say)
     else:
