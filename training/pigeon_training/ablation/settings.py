@@ -44,9 +44,11 @@ QUICK = AblationSettings(
     contrast_steps=100,
     contrast_rate=1e-3,
     contrast_batch=256,
-    cells=sized(CELL_PRESETS["toy"], 40, 120),
+    cells=sized(CELL_PRESETS["toy"], 24, 72),
     heads=HEADS_PRESETS["toy"],
     tune=TUNE_PRESETS["toy"],
 )
 
-SIZES = {"quick": QUICK, "full": replace(QUICK, places=6000, base_steps=1000, contrast_steps=300)}
+FULL = replace(QUICK, places=6000, base_steps=1000, contrast_steps=300, cells=sized(CELL_PRESETS["toy"], 60, 180))
+
+SIZES = {"quick": QUICK, "full": FULL}
