@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from pigeon_edge.photo_manifest import PhotoRow, write_manifest
@@ -48,3 +49,12 @@ def album(tmp_path: Path) -> Callable[[Sequence[PhotoRow]], Path]:
         return folder / "manifest.csv"
 
     return write
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Keep torch to one thread: for models this small, waiting for a second one costs more than it does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

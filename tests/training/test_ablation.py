@@ -7,7 +7,6 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-import torch
 
 from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
@@ -19,6 +18,8 @@ from pigeon_training.ablation.settings import SIZES
 from pigeon_training.ablation.stage import ablate, compare_earlier, open_material
 from pigeon_training.ablation.table import contributions_table, earlier_table
 from pigeon_training.presets import CELL_PRESETS, TowerPreset, sized
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TINY = replace(
     SIZES["quick"],
@@ -32,15 +33,6 @@ TINY = replace(
     tune=replace(SIZES["quick"].tune, epochs=1),
     seeds=(0, 1),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Keep torch to one thread: for models this small, waiting for a second one costs more than it does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ from pigeon_training.model_folder import FittedModel, load_model, save_model
 from pigeon_training.presets import FitPreset, TowerPreset
 from pigeon_training.tasks import TASK_SIZES, RegressionScale
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SPEC = PreprocessSpec(16)
 CENTROIDS = np.array([[10.0, 10.0], [45.0, -100.0], [-30.0, 150.0]])
 PRESET = FitPreset(
@@ -30,15 +32,6 @@ PRESET = FitPreset(
     tau_km=500.0, epochs=8, batch=12, micro_batch=12, learning_rate=1e-2, weight_decay=0.01, warmup=0.1,
     colour_strength=0.05, consistency_weight=1.0, bfloat16=True,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Keep torch to one thread: for models this small, waiting for a second one costs more than it does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

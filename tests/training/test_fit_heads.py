@@ -24,20 +24,13 @@ from pigeon_training.smoothing import Smoothing
 from pigeon_training.standard import Standard, fit_standard
 from pigeon_training.tasks import REGRESSIONS, TASK_SIZES, TaskTargets, fit_scale
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CENTROIDS = np.array([[10.0, 10.0], [45.0, -100.0], [-30.0, 150.0], [12.0, 14.0], [60.0, 25.0]])
 ALL_TASKS = ("regression", "climate", "month")
 PRESET = replace(HEADS_PRESETS["toy"], batch=16, epochs=15, patience=0, learning_rate=2e-2)
 CPU = torch.device("cpu")
 AS_IT_IS = Standard(torch.zeros(8), torch.ones(8))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Keep torch to one thread: for models this small, waiting for a second one costs more than it does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def examples(count, seed, *, noise=0.15, width=8):

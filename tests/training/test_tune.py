@@ -29,6 +29,8 @@ from pigeon_training.streaming import PhotoStream
 from pigeon_training.tasks import TaskTargets, fit_scale
 from pigeon_training.testing import write_tiny_clip
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SPEC = PreprocessSpec(16)
 CENTROIDS = np.array([[10.0, 10.0], [45.0, -100.0], [-30.0, 150.0]])
 TOWER = TowerPreset(image_size_px=16, patch_px=8, width=24, layers=3, heads=2, mlp_width=32)
@@ -36,15 +38,6 @@ ALL_TASKS = ("regression", "climate", "month")
 PRESET = TunePreset(
     smoothing=Smoothing(500.0), epochs=4, batch=12, micro_batch=12, learning_rate=5e-3, weight_decay=0.01, warmup=0.1
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Keep torch to one thread: for models this small, waiting for a second one costs more than it does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -30,16 +30,9 @@ from pigeon_training.presets import CELL_PRESETS, TUNE_PRESETS, TowerPreset, siz
 from pigeon_training.streaming import panoramas, singles
 from pigeon_training.testing import write_tiny_clip
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PRESET = replace(TUNE_PRESETS["toy"], epochs=2, batch=16, micro_batch=8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Keep torch to one thread: for models this small, waiting for a second one costs more than it does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
