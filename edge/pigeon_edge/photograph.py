@@ -65,6 +65,12 @@ def read_rgb(path: Path | str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Im
         return _upright(to_srgb(image), _orientation(image))
 
 
+def decode_rgb(content: bytes, name: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
+    """Return what ``read_rgb`` does, of the bytes of an image file; ``name`` is what errors call it."""
+    with _opened(name, max_pixels, io.BytesIO(content)) as image:
+        return _upright(to_srgb(image), _orientation(image))
+
+
 def read_gps(path: Path | str, max_pixels: int = DEFAULT_MAX_PIXELS) -> LatLng | None:
     """Return the place that a file's EXIF names; None where there is none, or only 0,0 (a camera without a fix)."""
     with _opened(Path(path), max_pixels) as image:

@@ -10,16 +10,18 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from pigeon_edge.errors import InputError, UsageError
+from pigeon_edge.errors import InputError, PartialFailureError, UsageError
+from pigeon_training import clip_folder
 from pigeon_training.captions import CaptionStyle
 from pigeon_training.cli import app
-from pigeon_training.clip_folder import load_clip
+from pigeon_training.clip_folder import load_clip, load_tower, load_towers
 from pigeon_training.contrast import stage
 from pigeon_training.contrast.batches import Batches, captions_of_facts, tokenise
 from pigeon_training.contrast.pretrain import PRETRAIN_PRESETS, backward, learning_rate
 from pigeon_training.contrast.probe import probe
 from pigeon_training.contrast.stage import pretrain_manifest
 from pigeon_training.dataset import Split, read_split
+from pigeon_training.manifests.table import read_table, with_columns, write_table
 from pigeon_training.testing import write_tiny_clip
 
 SETTINGS = replace(
@@ -204,3 +206,74 @@ def test_command_writes_a_model_that_loads_again(tiny_clip, manifest, tmp_path):
     assert load_clip(str(tmp_path / "out")).spec.size_px == 32
     report = json.loads((tmp_path / "out" / "pretrain.json").read_text())
     assert (report["style"], report["learning_rate"], report["steps"]) == ("pigeotto", 5e-7, 2)
+
+
+def test_parquet_manifest_trains_as_its_csv_does(tiny_clip, manifest, tmp_path):
+    table = read_table(manifest)
+    told = with_columns(table, {"climate": ["Cfb", "Af"] * (table.num_rows // 2)})
+    reports = []
+    for name in ("told.csv", "told.parquet"):
+        write_table(manifest.parent / name, told)
+        settings = replace(SETTINGS, steps=2)
+        pretrain_manifest(str(tiny_clip), manifest.parent / name, tmp_path / name, settings, print, resume=False)
+        reports.append(json.loads((tmp_path / name / "pretrain.json").read_text()))
+    assert reports[0].pop("manifest_sha256") != reports[1].pop("manifest_sha256")
+    assert reports[0] == reports[1]
+    assert all(torch.equal(weight, weights_of(tmp_path / "told.parquet")[name])
+               for name, weight in weights_of(tmp_path / "told.csv").items())  # fmt: skip
+
+
+def test_torn_photographs_are_left_out_of_batches_and_probe_and_counted(tiny_clip, manifest, tmp_path):
+    train, held_out = read_split(manifest, Split.TRAIN), stage._held_out(manifest)
+    for row in (train[1], held_out[0]):
+        row.path.write_bytes(b"torn")
+    settings = replace(SETTINGS, steps=1, batch=len(train), chunk=16)
+    with pytest.raises(PartialFailureError, match=r"out is written; 2 photographs could not be read .* expected an im"):
+        pretrain_manifest(str(tiny_clip), manifest, tmp_path / "out", settings, print, resume=False)
+    report = json.loads((tmp_path / "out" / "pretrain.json").read_text())
+    assert report["after"]["photographs"] == len(held_out) - 1
+    assert [str(held_out[0].path) in reason for reason in report["after"]["unreadable"]] == [True]
+    (logged,) = csv.DictReader((tmp_path / "out" / "log.csv").read_text().splitlines())
+    assert logged["unreadable"] == "1"
+
+
+def test_captions_of_a_batch_stay_with_their_photographs_where_one_is_torn(batches):
+    rows = batches.rows[:6]
+    whole = batches.of(rows, 0)
+    rows[2].path.write_bytes(b"torn")
+    torn = batches.of(rows, 0)
+    kept = [0, 1, 3, 4, 5]
+    assert [bad.row for bad in torn.unreadable] == [rows[2]]
+    assert torn.captions == [whole.captions[place] for place in kept]
+    assert torch.equal(torn.pixels, whole.pixels[kept])
+    assert torch.equal(torn.twins, whole.twins[kept][:, kept])
+    for row in rows:
+        row.path.write_bytes(b"torn")
+    with pytest.raises(InputError, match="none of 6 samples could be read"):
+        batches.of(rows, 0)
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "nowhere/", "a/b/c", "here/model", "~/nowhere-at-all", "/nowhere/model"])
+def test_path_of_a_folder_that_is_not_there_is_refused_without_asking_the_hub(name, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(clip_folder.transformers.AutoConfig, "from_pretrained", lambda *_: pytest.fail("asked the hub"))
+    for load in (load_clip, load_towers, load_tower):
+        with pytest.raises(InputError, match="expected a CLIP folder or hub id, found no such folder; check the path"):
+            load(name)
+
+
+@pytest.mark.parametrize("name", ["clip", "geolocal/StreetCLIP"])
+def test_ids_of_the_hub_are_looked_up_there(name, tmp_path, monkeypatch):
+    asked = []
+
+    def not_found(model):
+        asked.append(model)
+        raise OSError("no such model on the hub")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(clip_folder.transformers.AutoConfig, "from_pretrained", not_found)
+    for load in (load_clip, load_tower):
+        with pytest.raises(InputError, match="no such model on the hub"):
+            load(name)
+    assert asked == [name, name]

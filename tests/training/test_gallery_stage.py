@@ -17,7 +17,10 @@ from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.to_onnx import to_onnx
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells
+from pigeon_training.dataset import read_rows
 from pigeon_training.gallery import gallery_of_manifest
+from pigeon_training.manifests.joining import join_manifests
+from pigeon_training.manifests.table import moved_paths, read_table, write_table
 from pigeon_training.model import new_tower
 from pigeon_training.presets import CELL_PRESETS, LOCATION_PRESETS, TowerPreset, sized
 
@@ -61,3 +64,21 @@ def test_gallery_leaves_out_what_cannot_be_read_and_says_so(tmp_path, graph, alb
     index = faiss.read_index(str(tmp_path / "gallery" / "index.faiss"))
     assert index.ntotal == len(lat_lng) == len(trained) - 1
     assert np.abs(lat_lng - np.float32([trained[3].lat, trained[3].lng])).sum(axis=1).min() > 1e-4
+
+
+def test_gallery_of_joined_manifests_is_that_of_both(tmp_path, graph, album, rows_of):
+    manifest = album([row for name, lat in (("East", 50), ("West", 20)) for row in rows_of(name, 30, lat, 20)])
+    parts = [tmp_path / "east" / "m.csv", tmp_path / "west" / "m.parquet"]
+    for part, start in zip(parts, (0, 30), strict=True):
+        write_table(part, moved_paths(read_table(manifest).slice(start, 30), manifest.parent, part.parent))
+    write_table(tmp_path / "joined.csv", join_manifests(parts, tmp_path / "joined.csv").table)
+    cells = cells_of_names(read_rows(tmp_path / "joined.csv"), sized(CELL_PRESETS["toy"], 5, None)).partition
+    assert {region.admin1 for region in cells.regions} == {"East", "West"}
+    write_cells(tmp_path / "cells", cells)
+    held = {}
+    for source in (*parts, tmp_path / "joined.csv"):
+        out = tmp_path / f"{source.stem}-{source.parent.name}"
+        gallery_of_manifest(source, tmp_path / "cells", graph, out, LOCATION_PRESETS["toy"], 2)
+        held[source] = sorted(np.load(out / "lat_lng.npy").tolist())
+    assert held[tmp_path / "joined.csv"] == sorted(held[parts[0]] + held[parts[1]])
+    assert min(len(held[part]) for part in parts) > 5

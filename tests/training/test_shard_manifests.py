@@ -82,6 +82,17 @@ def test_check_examines_members_and_torn_shards(sharded):
         (40, Defect.UNREADABLE), (41, Defect.UNREADABLE), (42, Defect.MISSING), (43, Defect.MISSING),
     ]  # fmt: skip
     assert found.clean.num_rows == 40
+    (reason,) = found.torn
+    assert found.torn[reason] == 1  # the other three rows are no fault of a shard's list
+    assert any(line.startswith("        1 rows: ") and "torn.zip: expected a whole .zip" in line
+               for line in found.report())  # fmt: skip
+
+
+def test_check_of_whole_shards_names_none(sharded):
+    manifest, _ = sharded
+    found = examine(manifest, [], lambda rows, total: rows)
+    assert not found.torn
+    assert not any("shard" in line for line in found.report())
 
 
 def test_benchmark_photographs_are_found_in_shards_by_content(sharded, tmp_path):

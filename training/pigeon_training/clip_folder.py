@@ -46,6 +46,7 @@ def load_clip(model: str) -> Clip:
 
 def load_towers(model: str) -> CLIPModel:
     """Return both towers in float32, without a tokenizer. Raises InputError as ``load_clip``."""
+    _check_folder(model)
     try:
         with quiet():
             config = transformers.AutoConfig.from_pretrained(model)
@@ -66,6 +67,7 @@ def load_tower(model: str, attention: str | None = None) -> CLIPVisionModel:
     ``model`` is a folder, or the id of a model on the Hugging Face hub. ``attention`` is how transformers computes it:
     fused where it is not named, "eager" to see its weights. Raises InputError where the model is neither.
     """
+    _check_folder(model)
     try:
         with quiet():
             config = transformers.AutoConfig.from_pretrained(model)
@@ -130,6 +132,18 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
+
+
+def _check_folder(model: str) -> None:
+    """Refuse the path of a folder that is not there: the hub would be asked for it, again and again, for half a minute.
+
+    An id of the hub is ``name`` or ``organisation/name``. A path is absolute, starts with a dot or ``~``, is deeper, or
+    lies in a folder that is there.
+    """
+    path = Path(model)
+    is_path = path.is_absolute() or model.startswith((".", "~")) or len(path.parts) > 2
+    if not path.exists() and (is_path or ("/" in model and path.parent.is_dir())):
+        raise InputError(f"{model}: expected a CLIP folder or hub id, found no such folder; check the path")
 
 
 def _check_vocabulary(model: str, tokens: int, rows: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+from PIL import Image
+
 from pigeon_edge import photograph
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
@@ -16,6 +18,13 @@ def read_pixels(path: Path, spec: PreprocessSpec) -> Pixels:
     if member_of(path):
         return photograph.decode_pixels(read_bytes(path), path, spec)
     return photograph.read_pixels(path, spec)
+
+
+def read_rgb(path: Path) -> Image.Image:
+    """Return a photograph upright, in RGB, at its full size. Raises InputError where it cannot be read or decoded."""
+    if member_of(path):
+        return photograph.decode_rgb(read_bytes(path), path)
+    return photograph.read_rgb(path)
 
 
 def read_bytes(path: Path) -> bytes:

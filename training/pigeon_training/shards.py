@@ -9,7 +9,8 @@ are open than there are threads.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -89,6 +90,17 @@ def open_shard(path: Path) -> Shard:
     if isinstance(found, str):
         raise InputError(found)
     return found
+
+
+def torn_shards(paths: Iterable[Path]) -> Counter[str]:
+    """Return what is wrong with each shard whose members cannot be listed, and how many of the photographs it has."""
+    torn: Counter[str] = Counter()
+    for member in filter(None, map(member_of, paths)):
+        try:
+            open_shard(member.shard)
+        except InputError as error:
+            torn[str(error)] += 1
+    return torn
 
 
 @cache

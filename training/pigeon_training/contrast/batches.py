@@ -16,7 +16,7 @@ from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.captions import NOTHING_MORE, CaptionFacts, CaptionStyle, caption
 from pigeon_training.contrast.loss import same_words
-from pigeon_training.dataset import read_all_pixels
+from pigeon_training.streaming import PhotoStream, Unreadable, singles
 
 CaptionOf: TypeAlias = Callable[[PhotoRow, int], str]
 
@@ -26,12 +26,17 @@ MAX_TOKENS = 77
 
 @dataclass(frozen=True)
 class Batch:
-    """N pairs: pixels (N, S, S, 3) uint8, tokens (N, 2, T) ids and attention mask, twins (N, N) equal captions."""
+    """N pairs: pixels (N, S, S, 3) uint8, tokens (N, 2, T) ids and attention mask, twins (N, N) equal captions.
+
+    ``unreadable`` photographs were asked for too and are none of the N.
+    """
 
     pixels: torch.Tensor
     tokens: torch.Tensor
     twins: torch.Tensor
     spec: PreprocessSpec
+    captions: Sequence[str]
+    unreadable: tuple[Unreadable, ...]
 
 
 @dataclass(frozen=True)
@@ -56,15 +61,12 @@ class Batches:
         return self.of([self.rows[row] for row in order[place * size : (place + 1) * size]], epoch)
 
     def of(self, rows: Sequence[PhotoRow], epoch: int) -> Batch:
-        """Return these rows as a batch, with the captions of an epoch."""
-        captions = self.captions(rows, epoch)
-        pixels = torch.from_numpy(read_all_pixels(rows, self.spec))
+        """Return these rows as a batch, with the captions of an epoch. Raises InputError where none can be read."""
+        (read,) = PhotoStream(singles(rows), self.spec, len(rows)).in_order()
+        captions = [self.caption_of(row, epoch) for row in read.rows]
         tokens = tokenise(self.tokenizer, captions)
-        return Batch(pixels, tokens, same_words(captions), self.spec)
-
-    def captions(self, rows: Sequence[PhotoRow], epoch: int) -> list[str]:
-        """Return the captions of rows in an epoch."""
-        return [self.caption_of(row, epoch) for row in rows]
+        pixels = torch.from_numpy(read.pixels)
+        return Batch(pixels, tokens, same_words(captions), self.spec, captions, read.unreadable)
 
 
 def captions_of_facts(facts: Mapping[Path, CaptionFacts], style: CaptionStyle, seed: int) -> CaptionOf:

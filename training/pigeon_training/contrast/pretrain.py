@@ -46,13 +46,17 @@ PRETRAIN_PRESETS = {
 
 @dataclass(frozen=True)
 class StepReport:
-    """One row of the log: ``accuracy`` is the share of images of the batch that find their own text."""
+    """One row of the log: ``accuracy`` is the share of images of the batch that find their own text.
+
+    ``unreadable`` photographs of the batch could not be read and were left out.
+    """
 
     step: int
     loss: float
     accuracy: float
     learning_rate: float
     logit_scale: float
+    unreadable: int
 
 
 def new_optimizer(model: CLIPModel, settings: ContrastSettings) -> torch.optim.AdamW:
@@ -92,7 +96,8 @@ def train(
         optimizer.step()
         with torch.no_grad():
             model.logit_scale.clamp_(0.0, MAX_LOG_SCALE)
-        after_step(StepReport(step, loss, accuracy, rate, float(model.logit_scale.detach().exp())))
+        scale = float(model.logit_scale.detach().exp())
+        after_step(StepReport(step, loss, accuracy, rate, scale, len(batch.unreadable)))
 
 
 def backward(model: CLIPModel, batch: Batch, chunk: int) -> tuple[float, float]:

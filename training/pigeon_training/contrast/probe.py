@@ -19,12 +19,14 @@ class Probe:
     """Shares (0..1) of N photographs whose best caption, and of captions whose best photograph, is theirs.
 
     A caption of the same words counts as theirs. ``distinct`` captions: guessing reaches about one in as many.
+    ``unreadable`` has the reasons of photographs that could not be read and are none of the N.
     """
 
     photographs: int
     distinct: int
     image_to_text: float
     text_to_image: float
+    unreadable: tuple[str, ...]
 
 
 def probe(clip: Clip, batches: Batches, rows: Sequence[PhotoRow], chunk: int) -> Probe:
@@ -37,5 +39,6 @@ def probe(clip: Clip, batches: Batches, rows: Sequence[PhotoRow], chunk: int) ->
     cosine = image @ text.T  # (N, N)
     row = torch.arange(len(cosine))
     found = [batch.twins[row, cosine.argmax(dim=1)], batch.twins[cosine.argmax(dim=0), row]]
-    shares = [round(float(right.float().mean()), 4) for right in found]
-    return Probe(len(rows), len(set(batches.captions(rows, 0))), *shares)
+    forth, back = (round(float(right.float().mean()), 4) for right in found)
+    reasons = tuple(bad.reason for bad in batch.unreadable)
+    return Probe(len(batch.captions), len(set(batch.captions)), forth, back, reasons)

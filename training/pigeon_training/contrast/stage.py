@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,17 @@ from typing import Any
 import torch
 
 from pigeon_edge.cli.console import progress
-from pigeon_edge.errors import InputError, UsageError
+from pigeon_edge.errors import InputError, PartialFailureError, UsageError
 from pigeon_edge.files import replacing, sha256_of, write_json
-from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest
+from pigeon_edge.photo_manifest import PhotoRow, Split
 from pigeon_training.caption_facts import read_facts
 from pigeon_training.clip_folder import Clip, load_clip, save_clip
-from pigeon_training.contrast.batches import Batches, captions_of_facts, read_ahead
+from pigeon_training.contrast.batches import Batch, Batches, captions_of_facts, read_ahead
 from pigeon_training.contrast.checkpoint import read_checkpoint, write_checkpoint
 from pigeon_training.contrast.pretrain import ContrastSettings, StepReport, new_optimizer, train
 from pigeon_training.contrast.probe import probe
-from pigeon_training.dataset import read_split
+from pigeon_training.dataset import read_rows, read_split
+from pigeon_training.embed import left_out
 
 PROBE_PHOTOGRAPHS = 256
 CHECKPOINT, LOG, REPORT = "checkpoint.safetensors", "log.csv", "pretrain.json"
@@ -40,7 +41,8 @@ def pretrain_manifest(
 ) -> None:
     """Train on the training split and write the model; with ``resume``, go on from the last checkpoint.
 
-    Raises UsageError where there is an unfinished run that was not to be resumed, or one with other settings.
+    Raises UsageError where there is an unfinished run that was not to be resumed, or one with other settings, and
+    PartialFailureError, once all is written, where photographs could not be read and were left out.
     """
     folder = out.with_name(f"{out.name}.run")
     _check_state(folder, resume=resume)
@@ -59,7 +61,7 @@ def pretrain_manifest(
     say(f"pigeon-edge: {len(rows)} photographs, {min(settings.batch, len(rows))} compared at a time")
     if not resume:
         write_json(folder / REPORT, {"before": asdict(probe(clip, batches, held_out, settings.chunk))})
-    _train(clip, batches, settings, folder, run)
+    reasons = _train(clip, batches, settings, folder, run)
     before = json.loads((folder / REPORT).read_text(encoding="utf-8"))["before"]
     after = asdict(probe(clip, batches, held_out, settings.chunk))
     _finish(out, folder, clip, {**run, "photographs": len(rows), "before": before, "after": after})
@@ -67,6 +69,8 @@ def pretrain_manifest(
         f"pigeon-edge: of {after['photographs']} photographs held out, {after['image_to_text']:.1%} find their caption "
         f"among {after['distinct']} (before: {before['image_to_text']:.1%})"
     )
+    if lost := sorted(reasons.union(after["unreadable"])):
+        raise PartialFailureError(f"{out} is written; {left_out(lost)}")
 
 
 def _run(model: str, manifest: Path, settings: ContrastSettings) -> dict[str, Any]:
@@ -76,7 +80,8 @@ def _run(model: str, manifest: Path, settings: ContrastSettings) -> dict[str, An
     return {"model": model, "manifest_sha256": sha256_of(manifest), **told}
 
 
-def _train(clip: Clip, batches: Batches, settings: ContrastSettings, folder: Path, run: dict[str, Any]) -> None:
+def _train(clip: Clip, batches: Batches, settings: ContrastSettings, folder: Path, run: dict[str, Any]) -> set[str]:
+    """Train for the steps that are left; return the reasons of the photographs that could not be read."""
     optimizer = new_optimizer(clip.model, settings)
     checkpoint, log = folder / CHECKPOINT, folder / LOG
     done = read_checkpoint(checkpoint, clip.model, optimizer, run) if checkpoint.exists() else 0
@@ -89,8 +94,17 @@ def _train(clip: Clip, batches: Batches, settings: ContrastSettings, folder: Pat
         if finished % settings.checkpoint_every == 0 or finished == settings.steps:
             write_checkpoint(checkpoint, clip.model, optimizer, finished, run)
 
-    steps = progress(read_ahead(batches.at, done, settings.steps), settings.steps - done, "steps")
-    train(clip.model, optimizer, steps, settings, after_step)
+    reasons: set[str] = set()
+    numbered = _noting_reasons(read_ahead(batches.at, done, settings.steps), reasons)
+    train(clip.model, optimizer, progress(numbered, settings.steps - done, "steps"), settings, after_step)
+    return reasons
+
+
+def _noting_reasons(numbered: Iterator[tuple[int, Batch]], reasons: set[str]) -> Iterator[tuple[int, Batch]]:
+    """Pass batches through; add to ``reasons`` why photographs of them could not be read."""
+    for step, batch in numbered:
+        reasons.update(bad.reason for bad in batch.unreadable)
+        yield step, batch
 
 
 def _restart_log(log: Path, steps_done: int) -> None:
@@ -111,11 +125,9 @@ def _check_state(folder: Path, *, resume: bool) -> None:
 
 def _held_out(manifest: Path) -> list[PhotoRow]:
     """Return photographs for the probe: of the validation split, of the test split where it has none."""
-    by_split = {
-        split: [row for row in read_manifest(manifest) if row.split is split]
-        for split in (Split.VALIDATION, Split.TEST)
-    }
-    rows = by_split[Split.VALIDATION] or by_split[Split.TEST]
+    every = read_rows(manifest)
+    validation, test = ([row for row in every if row.split is split] for split in (Split.VALIDATION, Split.TEST))
+    rows = validation or test
     if not rows:
         raise InputError(f"{manifest}: no place falls into the validation or the test split; it needs more places")
     return rows[:: max(len(rows) // PROBE_PHOTOGRAPHS, 1)][:PROBE_PHOTOGRAPHS]

@@ -1,17 +1,22 @@
-"""``pigeon-edge train manifest``: published data sets into manifests, and manifests examined."""
+"""``pigeon-edge train manifest``: manifests made of published data sets, examined, joined, and of views of strips."""
 
 from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pigeon_edge.cli.console import progress, say
 from pigeon_edge.cli.group import command_group, examples
 
-app = command_group("Make manifests of published data sets, and examine them.")
+if TYPE_CHECKING:
+    from pigeon_training.manifests.views import Cut
+
+app = command_group("Make manifests of published data sets, examine and join them, cut views out of panoramas.")
+
+NewFolderOption = Annotated[Path, typer.Option("--out", help="A new folder for the views and their manifest.csv.")]
 
 
 class Kind(str, Enum):
@@ -89,3 +94,116 @@ def check(
         raise GateError(f"{manifest}: {len(found.contamination.rows)} rows are of a benchmark; --out leaves them out")
     elif found.bad:
         raise PartialFailureError(f"{manifest}: {len(found.bad)} bad rows; --out leaves them out")
+
+
+@app.command(
+    epilog=examples(
+        "pigeon-edge train manifest join flickr.csv landmarks/manifest.parquet --out joined.csv",
+        "pigeon-edge train gallery --manifest joined.csv --cells cells --encoder encoder.onnx --out gallery",
+    )
+)
+def join(
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Two manifests or more.")],
+    out: Annotated[Path, typer.Option("--out", help="The manifest, .csv or .parquet.")],
+) -> None:
+    """Make one manifest of several, of photographs in different folders; a column source names each row's manifest.
+
+    Places keep their names and so their split; one name at two places far apart is made two. Authors of one name are
+    one. A photograph that an earlier row names is left out.
+    """
+    from pigeon_training.manifests.joining import join_manifests
+    from pigeon_training.manifests.table import write_table
+
+    joined = join_manifests(manifests, out)
+    write_table(out, joined.table)
+    for source, count in joined.rows.items():
+        say(f"pigeon-edge: {count:>9,} rows of {source}")
+    if joined.duplicates:
+        say(f"pigeon-edge: {joined.duplicates:>9,} rows left out: an earlier row names their photograph")
+    if joined.renamed_places:
+        say(f"pigeon-edge: {joined.renamed_places:>9,} places renamed: another place has their name")
+    say(f"pigeon-edge: {joined.table.num_rows:,} rows in {out}")
+
+
+@app.command(
+    epilog=examples(
+        "pigeon-edge train manifest views strips.csv --views 5 --crop-px 385 --out views",
+        "pigeon-edge train manifest views street.csv --views 1 --crop-fov-from 96 --crop-fov-to 90 --out cropped",
+    )
+)
+def views(
+    strips: Annotated[Path, typer.Argument(metavar="STRIPS", help="The manifest of the strips, CSV or Parquet.")],
+    count: Annotated[int, typer.Option("--views", min=1, help="Views of a strip; 1: a photograph, to be cropped.")],
+    out: NewFolderOption,
+    crop_px: Annotated[
+        int | None, typer.Option("--crop-px", min=1, help="Crop views to the square of this side in their middle.")
+    ] = None,
+    crop_fov_from: Annotated[
+        float | None, typer.Option("--crop-fov-from", help="The angle that a view spans across, in degrees.")
+    ] = None,
+    crop_fov_to: Annotated[
+        float | None, typer.Option("--crop-fov-to", help="Crop views to this angle across, in degrees.")
+    ] = None,
+) -> None:
+    """Cut strips of flat views, side by side, into a photograph a view.
+
+    The views of a strip are of one width and make a full turn to the right; heading_deg of its row is that of the
+    first view. Ends with 3 where strips cannot be read, or have another size.
+    """
+    from pigeon_training.manifests.strips import crop_of, cut_strip
+    from pigeon_training.manifests.views import cut_views
+
+    crop = crop_of(crop_px, crop_fov_from, crop_fov_to)
+    cut = cut_views(
+        strips,
+        out,
+        lambda strip: [crop(view) for view in cut_strip(strip, count)],
+        count,
+        lambda done, total: progress(done, total, "strips"),
+    )
+    _tell_cut(cut, out)
+
+
+@app.command(
+    epilog=examples("pigeon-edge train manifest panoramas spheres.csv --views 4 --fov-deg 90 --size-px 512 --out views")
+)
+def panoramas(
+    spheres: Annotated[Path, typer.Argument(metavar="PANORAMAS", help="Their manifest, CSV or Parquet.")],
+    out: NewFolderOption,
+    count: Annotated[int, typer.Option("--views", min=1, help="Views of a panorama, a full turn to the right.")] = 4,
+    fov_deg: Annotated[float, typer.Option("--fov-deg", help="The angle that a view spans across, in degrees.")] = 90.0,
+    size_px: Annotated[int, typer.Option("--size-px", min=1, help="The width and height of a view.")] = 512,
+) -> None:
+    """Make flat views of equirectangular panoramas, as a level camera in their middle would take them.
+
+    heading_deg of a row is that of the panorama's middle column (PoseHeadingDegrees of Google's photo spheres) and of
+    the first view. Ends with 3 where panoramas cannot be read, or are not twice as wide as high.
+    """
+    from pigeon_training.manifests.panoramas import Pinhole, panorama_views
+    from pigeon_training.manifests.views import cut_views
+
+    camera = Pinhole(size_px, fov_deg)
+    cut = cut_views(
+        spheres,
+        out,
+        lambda panorama: panorama_views(panorama, count, camera),
+        count,
+        lambda done, total: progress(done, total, "panoramas"),
+    )
+    _tell_cut(cut, out)
+
+
+def _tell_cut(cut: Cut, out: Path) -> None:
+    """Say what was made. Raises PartialFailureError where there are no views of some strips."""
+    from pigeon_edge.errors import PartialFailureError
+
+    say(f"pigeon-edge: {cut.views:,} views in {out / 'manifest.csv'}")
+    if cut.without_heading:
+        say(
+            f"pigeon-edge: {cut.without_heading:,} rows have no heading_deg: their views have none either, and stay "
+            "photographs of their own in --panoramas"
+        )
+    if cut.reasons:
+        raise PartialFailureError(
+            f"{len(cut.reasons):,} have no views, such as {cut.reasons[0]}; see {out / 'unreadable.csv'}"
+        )
