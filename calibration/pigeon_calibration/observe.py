@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 
 from pigeon_calibration.sample import Candidate, candidates_of_folder, candidates_of_rows
 from pigeon_edge.archive.scan import scan
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.encoders.protocol import Encoding, encoding_of
 from pigeon_edge.errors import EngineError, InputError, MissingToolError, UsageError
 from pigeon_edge.photo_manifest import read_manifest
 from pigeon_edge.photograph import read_pixels
@@ -143,8 +143,8 @@ class Runner:
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of (n, S, S, 3) uint8; cell_logits are (n, 0) where the graph has no cells."""
         outputs = self.run(self._outputs, pixels)
-        found = dict(zip(self._outputs, outputs, strict=True))
-        return Encoding(found["image_embedding"], found.get("cell_logits", np.empty((len(pixels), 0), np.float32)))
+        without_cells = {"cell_logits": np.empty((len(pixels), 0), np.float32)}
+        return encoding_of({**without_cells, **dict(zip(self._outputs, outputs, strict=True))})
 
 
 def _one_line(error: BaseException) -> str:

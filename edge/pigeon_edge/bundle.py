@@ -4,7 +4,8 @@ Version 1. JSON, safetensors, npy, ONNX and faiss files only: nothing that can r
 
     manifest.json                what the bundle is; size and sha256 of every other file
     encoder.int8.onnx            Q/DQ graph. In: ``pixels`` (N, S, S, 3) uint8, normalised inside the graph.
-                                 Out: ``image_embedding`` (N, D) float32, ``cell_logits`` (N, C) float32
+                                 Out: ``image_embedding`` (N, D) float32, ``cell_logits`` (N, C) float32, and where
+                                 the heads were trained ``regressions`` (N, R), ``climate_logits``, ``month_logits``
     encoder.onnx                 its full-precision twin, optional
     cells/centroid_lat_lng.npy   (C, 2) float64, degrees
     cells/places.json            C objects with country_code, country, admin1
@@ -13,7 +14,9 @@ Version 1. JSON, safetensors, npy, ONNX and faiss files only: nothing that can r
     gallery/cell_offsets.npy     (C + 1,) int64: the clusters of cell c are offsets[c] up to offsets[c + 1]
     gallery/lat_lng.npy          (M, 2) float32, degrees: where each gallery photograph was taken
     confidence.json              temperature and radius, see ``confidence.ConfidenceSettings``
-    golden.safetensors           ``pixels`` (P, S, S, 3) and the ``image_embedding`` and ``cell_logits`` they must give
+    environment.json             how the further outputs are read, see ``environment.EnvironmentSettings``; where the
+                                 graph has such outputs
+    golden.safetensors           ``pixels`` (P, S, S, 3) and the outputs of the graph that they must give
     MODEL_CARD.md                data, licence, accuracy, intended use
 
 ``manifest.json`` is canonical JSON (sorted keys, indent 1, UTF-8, one final newline) with these keys:
@@ -51,6 +54,7 @@ from pigeon_edge.refine import RefinementSettings, read_refinement
 SCHEMA_NAME = "pigeon-edge/bundle"
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+ENVIRONMENT = "environment.json"
 REQUIRED_FILES = (
     "encoder.int8.onnx",
     "cells/centroid_lat_lng.npy",

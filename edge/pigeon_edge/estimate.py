@@ -61,8 +61,42 @@ class Refinement:
 
 
 @dataclass(frozen=True)
+class Guess:
+    """The likeliest of some classes, and its probability (0..1) as the head states it, which nothing calibrates."""
+
+    value: str | int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the surroundings are guessed to be; None is what the bundle does not tell.
+
+    Temperature and rain are means of the twelve months; their ranges are the warmest (wettest) less the coldest
+    (driest) month. ``climate`` is a Koeppen-Geiger code, ``month`` 1 to 12, ``season`` that of the estimated place.
+    """
+
+    elevation_m: float | None = None
+    population_per_km2: float | None = None
+    temperature_c: float | None = None
+    temperature_range_c: float | None = None
+    precipitation_mm: float | None = None
+    precipitation_range_mm: float | None = None
+    climate: Guess | None = None
+    month: Guess | None = None
+    season: Guess | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is told: numbers to a tenth, and classes with their probability."""
+        return {name: _told(value) for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """Where a photograph was taken: the truth lies within ``radius_km`` with probability ``radius_coverage``."""
+    """Where a photograph was taken: the truth lies within ``radius_km`` with probability ``radius_coverage``.
+
+    ``environment`` is None where the bundle tells nothing of the surroundings.
+    """
 
     lat_lng: LatLng
     radius_km: float
@@ -71,6 +105,7 @@ class Estimate:
     levels: Levels
     candidates: tuple[Candidate, ...]
     refinement: Refinement
+    environment: Environment | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields of an event that describe the answer (``event.py`` has the format)."""
@@ -92,11 +127,18 @@ class Estimate:
                 "moved_m": round(self.refinement.moved_km * 1000),
                 "photograph": self.refinement.photograph,
             },
+            **({"environment": self.environment.to_json()} if self.environment else {}),
         }
 
 
 def _point(lat_lng: LatLng) -> dict[str, float]:
     return {"lat": round(lat_lng.lat, 6), "lon": round(lat_lng.lng, 6)}
+
+
+def _told(value: float | Guess) -> Any:
+    if isinstance(value, Guess):
+        return {"value": value.value, "probability": round(value.probability, 4)}
+    return round(value, 1)
 
 
 def _names(place: Place) -> dict[str, str]:

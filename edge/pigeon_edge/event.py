@@ -8,10 +8,15 @@ place       country_code, country, admin1                                    } s
 levels      probability of the country, the admin1 and the geocell           }
 candidates  [{lat, lon, probability, cell, place}], best first               }
 refinement  applied, moved_m, photograph (row of the gallery)                }
+environment what the surroundings are estimated to be, where the bundle tells; any key may be absent:
+            elevation_m, population_per_km2, temperature_c, temperature_range_c, precipitation_mm,
+            precipitation_range_mm, and climate, month, season as {value, probability}
 gps         lat, lon, distance_m: what EXIF says, and how far the estimate is from it; where EXIF says something
 frame       index, pts_s, width, height; where the source is a stream
 error       one line; where status is "error"
 model       {"bundle": name@digest}
+
+A version may gain keys that its readers need not know; where a key changes its meaning, the version changes.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from pigeon_edge.cells import CellTable, open_cells, posterior
 from pigeon_edge.confidence import ConfidenceSettings, open_confidence, radius_km, spread_km
 from pigeon_edge.encoders import Encoder, Engine, open_encoder
 from pigeon_edge.encoders.protocol import Encoding, unit
+from pigeon_edge.environment import EnvironmentSettings, environments, open_environment
 from pigeon_edge.estimate import Candidate, Estimate, LatLng, Refinement
 from pigeon_edge.gallery import open_gallery
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
@@ -30,15 +31,23 @@ class Locator:
     refinement: RefinementSettings
     confidence: ConfidenceSettings
     label: str
+    environment: EnvironmentSettings | None = None
 
     def locate(self, pixels: Pixels) -> list[Estimate]:
         """Return one estimate for each of (N, S, S, 3) uint8 pixels, as ``preprocess`` and ``photograph`` make them."""
         return self.answers(self.encoder.encode(pixels))
 
     def answers(self, encoding: Encoding) -> list[Estimate]:
-        """Return one estimate for each of the N photographs of an encoding."""
+        """Return one estimate for each of the N photographs of an encoding.
+
+        Raises BundleError where the encoding lacks an output that ``environment`` tells of.
+        """
         posteriors = posterior(encoding.cell_logits, self.confidence.temperature)  # (N, C)
-        return [self._answer(e, p) for e, p in zip(unit(encoding.embedding), posteriors, strict=True)]
+        found = [self._answer(e, p) for e, p in zip(unit(encoding.embedding), posteriors, strict=True)]
+        if self.environment is None:
+            return found
+        told = environments(self.environment, encoding, [estimate.lat_lng.lat for estimate in found])
+        return [replace(estimate, environment=one) for estimate, one in zip(found, told, strict=True)]
 
     def _answer(self, embedding: npt.NDArray[np.float32], cell_posterior: npt.NDArray[np.float64]) -> Estimate:
         refined = refine(embedding, cell_posterior, self.cells.centroid_lat_lng, self.gallery, self.refinement)
@@ -70,6 +79,7 @@ def open_locator(bundle: Bundle, engine: Engine = Engine.AUTO) -> Locator:
         refinement=bundle.description.refinement,
         confidence=open_confidence(bundle),
         label=bundle.label,
+        environment=open_environment(bundle),
     )
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pigeon_edge.bundle import Bundle, Description, open_bundle, seal
+from pigeon_edge.bundle import ENVIRONMENT, Bundle, Description, open_bundle, seal
 from pigeon_edge.confidence import UNFITTED
 from pigeon_edge.encoders.protocol import Encoding, unit
+from pigeon_edge.environment import EnvironmentSettings
 from pigeon_edge.gallery_files import Clusters, write_gallery
 from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
@@ -41,10 +42,13 @@ class FakeEncoder:
         return Encoding(embedding, embedding * np.float32(TINY_LOGIT_SCALE))
 
 
-def write_tiny_bundle(folder: Path, encoder_graph: bytes = b"") -> Bundle:
+def write_tiny_bundle(
+    folder: Path, encoder_graph: bytes = b"", environment: EnvironmentSettings | None = None
+) -> Bundle:
     """Write the three-cell world as a bundle and open it.
 
     Without ``encoder_graph`` (an ONNX file of what ``FakeEncoder`` does) no engine can open its encoder.
+    ``environment`` says how the further outputs of that graph are read.
     """
     (folder / "cells").mkdir(parents=True)
     (folder / "encoder.int8.onnx").write_bytes(encoder_graph)
@@ -54,6 +58,8 @@ def write_tiny_bundle(folder: Path, encoder_graph: bytes = b"") -> Bundle:
     clusters = Clusters(np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 2, 3]))
     write_gallery(folder / "gallery", unit(TINY_GALLERY_RGB), TINY_GALLERY_LAT_LNG, clusters)
     (folder / "confidence.json").write_text(json.dumps(vars(UNFITTED)), encoding="utf-8")
+    if environment:
+        (folder / ENVIRONMENT).write_text(json.dumps(environment.to_json()), encoding="utf-8")
     (folder / "golden.safetensors").write_bytes(b"")
     (folder / "MODEL_CARD.md").write_text("# tiny\n", encoding="utf-8")
     seal(folder, _description())

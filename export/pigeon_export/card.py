@@ -7,6 +7,7 @@ from typing import Any
 
 from pigeon_edge.bundle import Description
 from pigeon_edge.confidence import ConfidenceSettings
+from pigeon_edge.environment import EnvironmentSettings
 
 _ROWS = {
     "ours": "**this bundle**",
@@ -17,10 +18,16 @@ _ROWS = {
 
 
 def model_card(
-    description: Description, about: str, confidence: ConfidenceSettings, reports: Mapping[str, Mapping[str, Any]]
+    description: Description,
+    about: str,
+    confidence: ConfidenceSettings,
+    reports: Mapping[str, Mapping[str, Any]],
+    environment: EnvironmentSettings | None = None,
 ) -> str:
     """Return the card; ``reports`` may hold an ``evaluation`` and a ``calibration``."""
     sections = [_head(description, about), _confidence(confidence)]
+    if environment is not None:
+        sections.append(_surroundings(environment))
     if "evaluation" in reports:
         sections.append(_accuracy(reports["evaluation"]))
     if "calibration" in reports:
@@ -46,6 +53,13 @@ def _confidence(settings: ConfidenceSettings) -> str:
         f"## Confidence\n\nTemperature {settings.temperature:g}, and a radius of {settings.radius_scale:g} times the "
         f"spread of the posterior, fitted on {settings.fitted_on:,} photographs so that {settings.coverage:.0%} of "
         "truths lie within it."
+    )
+
+
+def _surroundings(environment: EnvironmentSettings) -> str:
+    return (
+        f"## Surroundings\n\nAlso estimated from the photograph alone: {', '.join(environment.told)}. The "
+        "probabilities of classes are the heads' own, taken at their word."
     )
 
 

@@ -16,9 +16,10 @@ from safetensors.numpy import save_file
 
 from pigeon_calibration.observe import load_graph
 from pigeon_edge.archive.scan import scan
-from pigeon_edge.bundle import Description, open_bundle, seal, verify
+from pigeon_edge.bundle import ENVIRONMENT, Description, open_bundle, seal, verify
 from pigeon_edge.confidence import UNFITTED, read_confidence
 from pigeon_edge.encoders import Encoding, Engine, open_graph
+from pigeon_edge.environment import EnvironmentSettings, check_outputs, settings_of_graph
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing, to_json
 from pigeon_edge.gallery import open_gallery
@@ -61,16 +62,19 @@ class Naming:
 def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path) -> None:
     """Write a bundle, by rename, once it opens and verifies. Raises InputError or BundleError where a part is amiss."""
     encoder = _read_graph(parts.encoder)
-    spec = PreprocessSpec.from_graph_metadata({entry.key: entry.value for entry in encoder.metadata_props})
+    metadata = {entry.key: entry.value for entry in encoder.metadata_props}
+    spec, environment = PreprocessSpec.from_graph_metadata(metadata), settings_of_graph(metadata)
     with replacing(out) as scratch:
         scratch.mkdir()
         _copy(parts, scratch)
         encoding = _write_golden(scratch, parts.probes, spec)
         description = _describe(scratch, encoder, spec, naming, refinement)
         _check_fit(encoding, description)
+        _write_environment(scratch, environment, encoding)
         reports = {key: _read_json(path) for key, path in _reports(parts).items() if path}
         confidence = read_confidence(scratch / "confidence.json")
-        (scratch / "MODEL_CARD.md").write_text(model_card(description, naming.about, confidence, reports), "utf-8")
+        card = model_card(description, naming.about, confidence, reports, environment)
+        (scratch / "MODEL_CARD.md").write_text(card, "utf-8")
         seal(scratch, description)
         bundle = open_bundle(scratch)
         verify(bundle)
@@ -116,6 +120,7 @@ def _write_golden(folder: Path, probes: Path, spec: PreprocessSpec) -> Encoding:
         "pixels": pixels,
         "image_embedding": encoding.embedding,
         "cell_logits": encoding.cell_logits,
+        **encoding.tasks,
     }
     save_file(golden, folder / "golden.safetensors")
     return encoding
@@ -156,6 +161,13 @@ def _check_fit(encoding: Encoding, description: Description) -> None:
             f"expected a graph for embeddings of {expected[0]} as in the gallery and {expected[1]} geocells, "
             f"found {given[0]} and {given[1]}; make cells, graph and gallery from one model"
         )
+
+
+def _write_environment(folder: Path, environment: EnvironmentSettings | None, encoding: Encoding) -> None:
+    """Write how the graph's task outputs are read, where it has some; raise BundleError where it lacks one of them."""
+    if environment is not None:
+        check_outputs(environment, encoding)
+        (folder / ENVIRONMENT).write_text(to_json(environment.to_json()), encoding="utf-8")
 
 
 def _reports(parts: Parts) -> dict[str, Path | None]:

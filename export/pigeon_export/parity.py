@@ -12,10 +12,12 @@ from torch.nn import functional
 from transformers import CLIPVisionModel
 
 from pigeon_calibration.gate import INT8_THRESHOLDS, Parity, Thresholds, compare
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.encoders.protocol import Encoding, encoding_of
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_export.graph_heads import GraphHead, graph_heads
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
+from pigeon_training.tasks import RegressionScale
 from pigeon_training.tower import HeadArrays
 
 __all__ = ["TOLERANCES", "Parity", "TorchEncoder", "compare"]
@@ -35,13 +37,18 @@ class TorchEncoder:
     """The reference: transformers' own forward pass, with an embedding read out of it and the heads on top."""
 
     def __init__(
-        self, tower: CLIPVisionModel, spec: PreprocessSpec, heads: HeadArrays | None, readout: Readout = MEAN_TOKENS
+        self,
+        tower: CLIPVisionModel,
+        spec: PreprocessSpec,
+        heads: HeadArrays | None,
+        readout: Readout = MEAN_TOKENS,
+        scale: RegressionScale | None = None,
     ) -> None:
         self._tower = tower.eval()
         self._readout = readout
         self._size_px = spec.size_px
         self._mean, self._std = (torch.tensor(values).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
-        self._heads = {name: torch.from_numpy(np.array(values, np.float32)) for name, values in (heads or {}).items()}
+        self._heads = graph_heads(heads, scale, readout.width(tower.config.hidden_size))
 
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of (N, S, S, 3) uint8; cell_logits are (N, 0) without heads.
@@ -53,7 +60,9 @@ class TorchEncoder:
         with torch.inference_mode():
             planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
             embedding = self._embedding(self._tower(pixel_values=(planes - self._mean) / self._std))
-            return Encoding(embedding.numpy(), self._cell_logits(embedding).numpy())
+            on_top = {head.output: _linear(embedding, head).numpy() for head in self._heads}
+        without_cells = {"cell_logits": np.empty((len(pixels), 0), np.float32)}
+        return encoding_of({"image_embedding": embedding.numpy(), **without_cells, **on_top})
 
     def _embedding(self, output: Any) -> torch.Tensor:
         if isinstance(self._readout, MeanTokens):
@@ -64,7 +73,6 @@ class TorchEncoder:
             vector = functional.relu(vector) if layer.rectified else vector
         return functional.normalize(vector, dim=1)
 
-    def _cell_logits(self, embedding: torch.Tensor) -> torch.Tensor:
-        if not self._heads:
-            return embedding.new_empty((len(embedding), 0))
-        return functional.linear(embedding, self._heads["cells.weight"], self._heads["cells.bias"])
+
+def _linear(embedding: torch.Tensor, head: GraphHead) -> torch.Tensor:
+    return functional.linear(embedding, torch.from_numpy(head.weight), torch.from_numpy(head.bias))

@@ -9,6 +9,7 @@
       > image_embedding (N, D) mean over all tokens, without post-layernorm or projection (as PIGEON does); or, by
                                another ``Readout``, .class_token, .post_norm, readout.K and a length of 1 (as CLIP does)
       > cell_logits (N, C)     head.cells, where the model has heads
+      > regressions, climate_logits, month_logits   where it has those heads; see ``graph_heads.py``
 
 A tensor carries the name of the node that makes it; ``layers.3.qkv.weight`` and ``layers.3.qkv.bias`` are the weights
 of ``layers.3.qkv``. Every shape but N is a constant.
@@ -28,10 +29,15 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from pigeon_edge.environment import GRAPH_METADATA_KEY as ENVIRONMENT_KEY
+from pigeon_edge.environment import EnvironmentSettings
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
 from pigeon_edge.preprocess import GRAPH_METADATA_KEY, PreprocessSpec
+from pigeon_export.graph_heads import GraphHead, environment_of, graph_heads
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
+from pigeon_training.model_folder import read_scale
+from pigeon_training.tasks import RegressionScale
 from pigeon_training.tower import HeadArrays, load_tower, read_heads, read_spec
 
 __all__ = ["export_folder", "load_tower", "read_heads", "read_spec", "to_onnx"]
@@ -53,20 +59,28 @@ def export_folder(model: str, out: Path) -> None:
 
     Raises InputError where the model cannot be read or has a shape that the graph cannot express.
     """
-    tower = load_tower(model)
-    graph = to_onnx(tower, read_spec(model, tower), read_heads(Path(model)))
+    tower, folder = load_tower(model), Path(model)
+    graph = to_onnx(tower, read_spec(model, tower), read_heads(folder), scale=read_scale(folder))
     with replacing(out) as scratch:
         onnx.save_model(graph, str(scratch))
 
 
 def to_onnx(
-    tower: CLIPVisionModel, spec: PreprocessSpec, heads: HeadArrays | None, readout: Readout = MEAN_TOKENS
+    tower: CLIPVisionModel,
+    spec: PreprocessSpec,
+    heads: HeadArrays | None,
+    readout: Readout = MEAN_TOKENS,
+    scale: RegressionScale | None = None,
 ) -> onnx.ModelProto:
-    """Return the graph of a tower and its heads, weights inside. Raises InputError on a shape it cannot express."""
+    """Return the graph of a tower and its heads, weights inside; ``scale`` is that of a head of regressions.
+
+    Raises InputError on a shape it cannot express.
+    """
     config = tower.config
     weights = {name.removeprefix("vision_model."): _array(tensor) for name, tensor in tower.state_dict().items()}
     width = readout.width(config.hidden_size)
-    _check(config, spec, weights, heads, width)
+    on_top = graph_heads(heads, scale, width)
+    _check(config, spec, weights, on_top)
     graph = _Graph()
     hidden = _tokens(graph, weights, config, spec)
     for number in range(config.num_hidden_layers):
@@ -75,11 +89,10 @@ def to_onnx(
         hidden = _attention(graph, layer, f"layers.{number}", hidden, config)
         hidden = _mlp(graph, layer, f"layers.{number}", hidden, config)
     embedding = _embedding(graph, weights, config, hidden, readout)
-    widths = {"image_embedding": width}
-    if heads is not None:
-        _linear(graph, "head.cells", embedding, heads["cells.weight"], heads["cells.bias"], result="cell_logits")
-        widths["cell_logits"] = len(heads["cells.bias"])
-    return _model(graph, spec, widths)
+    for head in on_top:
+        _linear(graph, head.name, embedding, head.weight, head.bias, result=head.output)
+    widths = {"image_embedding": width, **{head.output: len(head.bias) for head in on_top}}
+    return _model(graph, spec, widths, environment_of(heads, scale))
 
 
 class _Graph:
@@ -231,7 +244,9 @@ def _token_count(config: CLIPVisionConfig) -> int:
     return int((config.image_size // config.patch_size) ** 2 + 1)
 
 
-def _model(graph: _Graph, spec: PreprocessSpec, widths: Mapping[str, int]) -> onnx.ModelProto:
+def _model(
+    graph: _Graph, spec: PreprocessSpec, widths: Mapping[str, int], environment: EnvironmentSettings | None
+) -> onnx.ModelProto:
     size = spec.size_px
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", size, size, 3])
     outputs = [
@@ -240,21 +255,18 @@ def _model(graph: _Graph, spec: PreprocessSpec, widths: Mapping[str, int]) -> on
     proto = helper.make_graph(graph.nodes, "pigeon_edge.encoder", [pixels], outputs, graph.weights)
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(proto, opset_imports=[opset], ir_version=IR_VERSION, producer_name="pigeon-edge")
-    helper.set_model_props(model, {GRAPH_METADATA_KEY: json.dumps(spec.to_json())})
+    told = {ENVIRONMENT_KEY: json.dumps(environment.to_json())} if environment else {}
+    helper.set_model_props(model, {GRAPH_METADATA_KEY: json.dumps(spec.to_json()), **told})
     return model
 
 
-def _check(
-    config: CLIPVisionConfig, spec: PreprocessSpec, weights: Weights, heads: HeadArrays | None, width: int
-) -> None:
+def _check(config: CLIPVisionConfig, spec: PreprocessSpec, weights: Weights, heads: Sequence[GraphHead]) -> None:
     if config.hidden_act not in _ACTIVATIONS:
         raise InputError(f"expected the activation {' or '.join(_ACTIVATIONS)}, found {config.hidden_act!r}")
     if spec.size_px != config.image_size:
         raise InputError(f"expected a spec of the tower's {config.image_size} px, found {spec.size_px} px")
-    if heads is not None and heads["cells.weight"].shape != (len(heads["cells.bias"]), width):
-        shapes = " and ".join(str(heads[name].shape) for name in ("cells.weight", "cells.bias"))
-        raise InputError(f"expected cells.weight (C, {width}), cells.bias (C,), found {shapes}; fit them on this tower")
-    size = sum(values.nbytes for values in (*weights.values(), *(heads or {}).values()))
+    on_top = [values for head in heads for values in (head.weight, head.bias)]
+    size = sum(values.nbytes for values in (*weights.values(), *on_top))
     if size > MAX_WEIGHT_BYTES:
         raise InputError(f"expected at most {MAX_WEIGHT_BYTES} bytes of weights, found {size}; take a smaller tower")
 

@@ -7,7 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from pigeon_calibration.gate import INT8_THRESHOLDS, Parity, Thresholds, compare, cosine_per_row, measure, verdict
+from pigeon_calibration.gate import (
+    INT8_THRESHOLDS,
+    Parity,
+    Thresholds,
+    compare,
+    cosine_per_row,
+    determination,
+    measure,
+    verdict,
+)
 from pigeon_edge.encoders.protocol import Encoding
 
 
@@ -40,6 +49,29 @@ def test_parity_counts_first_cells_and_finds_the_worst_photograph():
     assert found.photographs == 4
     assert found.cosine_min == found.cosine_p01 == pytest.approx(0.6)
     assert found.top1_agreement == 0.75
+
+
+def test_parity_counts_first_classes_and_errors_of_the_tasks_that_both_have():
+    rng = np.random.default_rng(0)
+    embedding, cells = np.ones((40, 2), np.float32), np.eye(40, 3, dtype=np.float32)
+    regressions = rng.normal(size=(40, 2)).astype(np.float32)
+    climate = np.eye(40, 5, dtype=np.float32)
+    moved = climate.copy()
+    moved[:4] = moved[:4, ::-1]
+    off = regressions + np.float32([0.0, 0.5]) * regressions.std(axis=0)
+    found = compare(
+        Encoding(embedding, cells, {"regressions": regressions, "climate_logits": climate, "month_logits": climate}),
+        Encoding(embedding, cells, {"regressions": off, "climate_logits": moved}),
+    )
+    assert found.tasks == {"regressions": pytest.approx(0.75), "climate_logits": pytest.approx(0.925)}
+    assert INT8_THRESHOLDS.misses(found) == []
+
+
+def test_determination_of_what_does_not_vary_is_all_or_nothing():
+    constant = np.full((3, 2), 4.0)
+    assert determination(constant, constant) == 1.0
+    assert determination(constant, constant + np.array([0, 1e-3])) == 0.0
+    assert determination([[1.0], [3.0]], [[2.0], [2.0]]) == 0.0
 
 
 @pytest.mark.parametrize(("parity", "misses"), [

@@ -22,6 +22,8 @@ from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.pack import Naming, Parts, pack
 from pigeon_export.to_onnx import to_onnx
+from pigeon_training.geography.climate import CLIMATES
+from pigeon_training.tasks import RegressionScale
 
 CELLS = 3
 NAMING = Naming("tiny", "A test.", {"weights": "MIT", "data": "CC0-1.0"})
@@ -117,6 +119,44 @@ def test_misspelt_confidence_is_refused(parts, tmp_path):
     (tmp_path / "c.json").write_text('{"temprature": 1.0}')
     with pytest.raises(BundleError, match="expected confidence settings"):
         pack(replace(parts, confidence=tmp_path / "c.json"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
+
+
+@pytest.fixture
+def telling_graph(tmp_path, make_tower, make_heads):
+    """Return the path of a quantized graph that tells elevation and climate."""
+    rng = np.random.default_rng(4)
+    heads = make_heads(cells=CELLS)
+    for name, size in (("regression", 6), ("climate", 31)):
+        heads |= {f"{name}.weight": rng.normal(size=(size, 48)).astype(np.float32), f"{name}.bias": np.zeros(size, "f")}
+    scale = RegressionScale(408.0, (6.5, *(None,) * 5), (0.1, *(None,) * 5))
+    model = to_onnx(make_tower(), PreprocessSpec(32), heads, scale=scale)
+    onnx.save_model(quantize.quantize(model, dict.fromkeys(quantize.linear_inputs(model), 0.05)), tmp_path / "t.onnx")
+    return tmp_path / "t.onnx"
+
+
+def test_bundle_of_task_heads_says_how_they_are_read_and_tells(parts, telling_graph, tmp_path):
+    pack(replace(parts, encoder=telling_graph), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
+    bundle = open_bundle(tmp_path / "tiny.pigeon")
+    verify(bundle)
+    note = json.loads(bundle.file("environment.json").read_text())
+    assert note == {"quantities": [["elevation_m", 408.0]], "climates": list(CLIMATES), "months": False}
+    golden = load_file(bundle.file("golden.safetensors"))
+    assert (golden["regressions"].shape, golden["climate_logits"].shape) == ((4, 1), (4, 31))
+    assert "from the photograph alone: elevation_m, climate." in (bundle.path / "MODEL_CARD.md").read_text()
+    environments = [estimate.environment for estimate in open_locator(bundle).locate(golden["pixels"])]
+    heights = np.exp(golden["regressions"][:, 0]) - 408
+    np.testing.assert_allclose([one.elevation_m for one in environments], heights, rtol=1e-2, atol=1)
+    assert {one.temperature_c for one in environments} == {None}
+
+
+def test_graph_whose_note_tells_of_other_outputs_is_refused(parts, telling_graph, tmp_path):
+    model = onnx.load(str(telling_graph))
+    [note] = [entry for entry in model.metadata_props if entry.key == "pigeon_edge.environment"]
+    note.value = note.value.replace("false", "true")
+    onnx.save_model(model, str(tmp_path / "other.onnx"))
+    with pytest.raises(BundleError, match=r"expected the encoder's outputs to be those of environment\.json"):
+        pack(replace(parts, encoder=tmp_path / "other.onnx"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
+    assert not (tmp_path / "tiny.pigeon").exists()
 
 
 @pytest.mark.parametrize("part", ["encoder", "cells", "gallery", "probes", "full_precision", "evaluation"])

@@ -78,6 +78,10 @@ def test_commands_make_a_model_that_exports_with_the_same_logits(prepared, tmp_p
     found = open_graph(tmp_path / "encoder.onnx").encode(pixels)
     np.testing.assert_allclose(found.embedding, embedding.numpy(), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(found.cell_logits, outputs["cells"].numpy(), rtol=1e-3, atol=1e-3)
+    assert model.scale.trained == ("elevation_m",)
+    assert {name: values.shape[1] for name, values in found.tasks.items()} == {"regressions": 1, "climate_logits": 31}
+    heights = np.exp(found.tasks["regressions"][:, 0]) - 408
+    np.testing.assert_allclose(heights, model.scale.units(outputs["regression"].numpy())[:, 0], rtol=1e-2, atol=1)
     report = json.loads((tmp_path / "model" / "training.json").read_text())
     assert report["preset"]["smoothing"] == {"tau_km": 90.0, "normalised": True}
     assert report["samples"] == sum(row.split is Split.TRAIN for row in read_manifest(prepared)) // 2

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeon_edge.errors import InputError
+from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.photo_manifest import read_manifest
 from pigeon_training.geography.climate import CLIMATES
 from pigeon_training.task_columns import read_task_targets
@@ -50,13 +50,40 @@ def test_unknown_values_stay_unknown_and_do_not_move_the_scale():
     assert np.isnan(fit_scale(gaps, 408.0).standard(gaps)[3]).all()
 
 
-def test_target_that_nobody_knows_or_that_never_varies_is_left_as_it_is():
-    constant = np.full((3, 6), 5.0)
-    constant[:, 1] = np.nan
-    scale = fit_scale(constant, 408.0)
+def test_target_that_never_varies_is_of_deviation_1():
+    scale = fit_scale(np.full((3, 6), 5.0), 408.0)
     assert scale.deviation == (1.0,) * 6
-    assert scale.mean[1] == 0.0
-    np.testing.assert_allclose(scale.units(scale.standard(constant))[:, 0], 5.0)
+    np.testing.assert_allclose(scale.units(scale.standard(np.full((3, 6), 5.0))), 5.0)
+
+
+def test_target_that_nobody_knows_has_no_scale_and_no_units():
+    gaps = VALUES.copy()
+    gaps[:, [1, 3]] = np.nan
+    scale = fit_scale(gaps, 408.0)
+    assert scale.trained == ("elevation_m", "temperature_c", "precipitation_mm", "precipitation_range_mm")
+    assert (scale.mean[1], scale.deviation[3]) == (None, None)
+    assert np.isnan(scale.standard(VALUES)[:, 1]).all()
+    assert np.isnan(scale.units(np.zeros((2, 6)))).all(axis=0).tolist() == [False, True, False, True, False, False]
+
+
+def test_completed_scale_gains_what_it_lacked_and_keeps_the_rest():
+    gaps = VALUES.copy()
+    gaps[:, 1] = np.nan
+    completed = fit_scale(gaps, 416.0).completed(VALUES * 2)
+    assert completed.mean[1] == fit_scale(VALUES * 2, 416.0).mean[1]
+    assert completed.mean[2] == fit_scale(VALUES, 416.0).mean[2]
+    assert completed.elevation_offset_m == 416.0
+
+
+def test_offsets_are_those_of_the_logarithms():
+    scale = fit_scale(VALUES, 408.0)
+    assert [scale.offset(name) for name in ("elevation_m", "population", "temperature_c")] == [408.0, 1.0, None]
+
+
+@pytest.mark.parametrize("deviation", [0.0, -1.0, None])
+def test_deviation_that_cannot_be_meant_is_refused(deviation):
+    with pytest.raises(UsageError, match="positive deviations"):
+        RegressionScale(408.0, (1.0,) * 6, (*(1.0,) * 5, deviation))
 
 
 def test_scale_of_another_number_of_targets_is_refused():

@@ -26,7 +26,7 @@ from pigeon_training.model_folder import FittedModel
 from pigeon_training.presets import TUNE_PRESETS, TowerPreset, TunePreset
 from pigeon_training.smoothing import Smoothing
 from pigeon_training.streaming import PhotoStream
-from pigeon_training.tasks import TaskTargets, fit_scale
+from pigeon_training.tasks import REGRESSIONS, TaskTargets, fit_scale
 from pigeon_training.testing import write_tiny_clip
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -309,6 +309,10 @@ def test_scale_is_that_of_the_training_examples_or_that_of_the_head_gone_on_with
     assert prepared.scale == fit_scale(data.training.tasks.regression, 408.0)
     others = fit_scale(np.random.default_rng(1).uniform(1, 9, (5, 6)), 416.0)
     assert heads_of(replace(prepared, scale=others), data, ALL_TASKS).scale == others
+    lacking = replace(others, mean=(None, *others.mean[1:]), deviation=(None, *others.deviation[1:]))
+    completed = heads_of(replace(prepared, scale=lacking), data, ALL_TASKS).scale
+    assert completed == lacking.completed(data.training.tasks.regression)
+    assert completed.trained == REGRESSIONS
     assert heads_of(start_model(), data, ()).scale is None
 
 

@@ -12,8 +12,9 @@ from enum import Enum
 
 import numpy as np
 
+from pigeon_edge.climate_labels import CLIMATE_LABELS
 from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_training.geography.climate_names import CLIMATE_LABELS, climate_phrase
+from pigeon_training.geography.climate_names import climate_phrase
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June",

@@ -2,7 +2,8 @@
 
 ``config.json, model.safetensors, preprocessor_config.json`` are transformers' own; ``heads.safetensors`` holds
 ``NAME.weight`` (size, D) and ``NAME.bias`` (size,) of each head; ``heads.json`` the scale of the regressions, null
-where they are not trained, and the ids of the geocells, null where they have none.
+where they are not trained, and in it null for a target that no training photograph knew; and the ids of the geocells,
+null where they have none.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -69,7 +71,7 @@ def load_model(folder: Path) -> FittedModel:
     try:
         tensors = load_file(folder / HEADS)
         note = json.loads((folder / HEADS_NOTE).read_text(encoding="utf-8"))
-        scale = read_settings(RegressionScale, _tuples(note["scale"])) if note["scale"] else None
+        scale = _scale(note)
         tower = load_tower(str(folder))
         heads = heads_of_tensors(tensors)
         cell_ids = tuple(note["cell_ids"]) if note.get("cell_ids") else None
@@ -82,6 +84,17 @@ def load_model(folder: Path) -> FittedModel:
     return FittedModel(GeocellModel(tower, heads).eval(), spec, scale, cell_ids)
 
 
+def read_scale(folder: Path) -> RegressionScale | None:
+    """Return the scale of a folder's regressions, None where it has none. Raises InputError on an unreadable file."""
+    path = folder / HEADS_NOTE
+    if not path.is_file():
+        return None
+    try:
+        return _scale(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
+        raise InputError(f"{path}: expected the scale of the regressions, {error}; train the heads again") from error
+
+
 def heads_of_tensors(tensors: Mapping[str, torch.Tensor]) -> Heads:
     """Return heads of their saved weights. Raises KeyError or RuntimeError where one is missing or of another shape."""
     sizes = {name.removesuffix(".bias"): len(tensor) for name, tensor in tensors.items() if name.endswith(".bias")}
@@ -90,5 +103,9 @@ def heads_of_tensors(tensors: Mapping[str, torch.Tensor]) -> Heads:
     return heads
 
 
+def _scale(note: Mapping[str, Any]) -> RegressionScale | None:
+    return read_settings(RegressionScale, _tuples(note["scale"])) if note["scale"] else None
+
+
 def _tuples(record: Mapping[str, object]) -> dict[str, object]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in dict(record).items()}

@@ -21,7 +21,9 @@ STDOUT_NAMES = ("-", "/dev/stdout")
 
 CSV_COLUMNS = (
     "source_id", "status", "lat", "lon", "radius_m", "radius_coverage", "country_code", "country", "admin1",
-    "cell_probability", "gps_lat", "gps_lon", "gps_distance_m", "error", "bundle",
+    "cell_probability", "gps_lat", "gps_lon", "gps_distance_m", "error", "bundle", "elevation_m", "population_per_km2",
+    "temperature_c", "temperature_range_c", "precipitation_mm", "precipitation_range_mm", "climate",
+    "climate_probability", "month", "month_probability", "season", "season_probability",
 )  # fmt: skip
 
 
@@ -135,4 +137,15 @@ def _flat(event: Event) -> dict[str, Any]:
     location = {key: value for key, value in event.get("location", {}).items() if key != "datum"}
     levels = {"cell_probability": event["levels"]["cell"]} if "levels" in event else {}
     head = {key: event[key] for key in ("source_id", "status", "error") if key in event}
-    return {**head, **location, **event.get("place", {}), **levels, **gps, "bundle": event["model"]["bundle"]}
+    model = {"bundle": event["model"]["bundle"]}
+    return {**head, **location, **event.get("place", {}), **levels, **gps, **model, **_surroundings(event)}
+
+
+def _surroundings(event: Event) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for name, told in event.get("environment", {}).items():
+        if isinstance(told, dict):
+            columns |= {name: told["value"], f"{name}_probability": told["probability"]}
+        else:
+            columns[name] = told
+    return columns

@@ -39,7 +39,9 @@ def verify(directory: Directory) -> None:
 
 
 def _facts(bundle: Bundle) -> dict[str, str]:
-    told = bundle.description
+    from pigeon_edge.environment import open_environment  # searches among geocells are not needed before
+
+    told, environment = bundle.description, open_environment(bundle)
     size_mb = sum(size for size, _ in bundle.files.values()) / 1e6
     return {
         "name": told.name,
@@ -49,5 +51,6 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "encoder": f"{told.preprocess.size_px} px, embedding of {told.embedding_width}",
         "geocells": f"{told.cells:,}",
         "gallery": f"{told.photographs:,} photographs in {told.clusters:,} clusters",
+        **({"surroundings": ", ".join(environment.told)} if environment else {}),
         **{f"{of} under": licence for of, licence in sorted(told.licences.items())},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated
@@ -16,6 +17,7 @@ from pigeon_edge.archive.summary import Summary
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
+from pigeon_edge.cli.surroundings import surroundings_lines
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
 from pigeon_edge.event import Event
@@ -38,7 +40,8 @@ def locate(
 ) -> None:
     """Print where photographs were taken.
 
-    Where a photograph has GPS, the distance to it is the last column.
+    Where a photograph has GPS, the distance to it is the last column. Bundles whose encoder has been trained for it
+    also tell height, population, weather, climate and season, as lines under the photograph.
     """
     paths = scan(images).photographs
     locator = locator_of(bundle, engine)
@@ -47,7 +50,7 @@ def locate(
     for event in geotag(paths, locator, allow_pixels(max_pixels)):
         summary.add(event)
         events.append(_with_candidates(event, top_k))
-    typer.echo("".join(map(json_line, events)) if json else printable(_table(_rows(events))), nl=False)
+    typer.echo("".join(map(json_line, events)) if json else printable(_table(_entries(events))), nl=False)
     if summary.errors:
         for line in summary.errors:
             say(f"pigeon-edge: {line}")
@@ -58,8 +61,17 @@ def _with_candidates(event: Event, count: int) -> Event:
     return {**event, "candidates": event["candidates"][:count]} if "candidates" in event else event
 
 
-def _rows(events: Sequence[Event]) -> list[tuple[str, ...]]:
-    return [row for event in events if event["status"] == "located" for row in _rows_of(event)]
+@dataclass(frozen=True)
+class _Entry:
+    """What is printed of one photograph: rows of the table, and lines under them."""
+
+    rows: list[tuple[str, ...]]
+    lines: list[str]
+
+
+def _entries(events: Sequence[Event]) -> list[_Entry]:
+    located = (event for event in events if event["status"] == "located")
+    return [_Entry(_rows_of(event), surroundings_lines(event.get("environment", {}))) for event in located]
 
 
 def _rows_of(event: Event) -> list[tuple[str, ...]]:
@@ -85,11 +97,14 @@ def _name(place: Event) -> str:
     return ", ".join(shorten(name, 32, placeholder=" ...") for name in (place["admin1"], place["country"]) if name)
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Return rows under a header, in columns: words to the left, numbers to the right."""
-    lines = [_HEADER, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
-    return "".join(_aligned(line, widths) + "\n" for line in lines) if rows else ""
+def _table(entries: Sequence[_Entry]) -> str:
+    """Return entries under a header, their rows in columns: words to the left, numbers to the right."""
+    rows = [_HEADER, *(row for entry in entries for row in entry.rows)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    text = [_aligned(_HEADER, widths)]
+    for entry in entries:
+        text += [*(_aligned(row, widths) for row in entry.rows), *(f"    {line}" for line in entry.lines)]
+    return "".join(line + "\n" for line in text) if entries else ""
 
 
 def _aligned(line: tuple[str, ...], widths: Sequence[int]) -> str:

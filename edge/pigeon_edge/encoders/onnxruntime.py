@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pigeon_edge.encoders.protocol import INPUT, OUTPUTS, Encoding, check_names
+from pigeon_edge.encoders.protocol import INPUT, Encoding, check_names, encoding_of, outputs_of
 from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.preprocess import Pixels
 
@@ -18,12 +18,14 @@ class OnnxRuntimeEncoder:
     def __init__(self, graph: Path) -> None:
         self._session = _open_session(graph)
         ports = self._session.get_inputs(), self._session.get_outputs()
-        check_names(graph, *([port.name for port in side] for side in ports))
+        inputs, outputs = ([port.name for port in side] for side in ports)
+        check_names(graph, inputs, outputs)
+        self._outputs = outputs_of(outputs)
 
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of (N, S, S, 3) uint8."""
-        embedding, cell_logits = self._session.run(OUTPUTS, {INPUT: np.ascontiguousarray(pixels)})
-        return Encoding(embedding, cell_logits)
+        values = self._session.run(self._outputs, {INPUT: np.ascontiguousarray(pixels)})
+        return encoding_of(dict(zip(self._outputs, values, strict=True)))
 
 
 def _open_session(graph: Path) -> Any:

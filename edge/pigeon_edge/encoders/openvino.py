@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pigeon_edge.encoders.protocol import INPUT, OUTPUTS, Encoding, check_names
+from pigeon_edge.encoders.protocol import INPUT, Encoding, check_names, encoding_of, outputs_of
 from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.preprocess import Pixels
 
@@ -18,12 +18,14 @@ class OpenVinoEncoder:
     def __init__(self, graph: Path) -> None:
         self._compiled = _compile(graph)
         ports = self._compiled.inputs, self._compiled.outputs
-        check_names(graph, *([name for port in side for name in port.names] for side in ports))
+        inputs, outputs = ([name for port in side for name in port.names] for side in ports)
+        check_names(graph, inputs, outputs)
+        self._outputs = outputs_of(outputs)
 
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of (N, S, S, 3) uint8."""
         outputs = self._compiled({INPUT: pixels})
-        return Encoding(*(np.array(outputs[name]) for name in OUTPUTS))
+        return encoding_of({name: np.array(outputs[name]) for name in self._outputs})
 
 
 def _compile(graph: Path) -> Any:

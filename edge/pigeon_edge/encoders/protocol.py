@@ -1,9 +1,9 @@
-"""The seam for the hardware: pixels in, embeddings and geocell logits out."""
+"""The seam for the hardware: pixels in; embeddings, geocell logits and, where they were trained, other tasks out."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,13 +17,20 @@ INPUT = "pixels"
 OUTPUTS = ("image_embedding", "cell_logits")
 """What an encoder graph is fed, and what it must give."""
 
+TASK_OUTPUTS = ("regressions", "climate_logits", "month_logits")
+"""What it may give besides; ``environment.py`` has their meaning."""
+
 
 @dataclass(frozen=True)
 class Encoding:
-    """Of N photographs: embedding (N, D) float32 as the graph gives it, cell_logits (N, C) float32."""
+    """Of N photographs: embedding (N, D) float32 as the graph gives it, cell_logits (N, C) float32.
+
+    ``tasks`` holds those of ``TASK_OUTPUTS`` that the graph has, (N, K) float32 each.
+    """
 
     embedding: npt.NDArray[np.float32]
     cell_logits: npt.NDArray[np.float32]
+    tasks: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 class Encoder(Protocol):
@@ -40,6 +47,17 @@ def check_names(graph: Path, inputs: Collection[str], outputs: Collection[str]) 
     if missing:
         found = ", ".join([*inputs, *outputs])
         raise EngineError(f"{graph}: an encoder has {', '.join(missing)}, found only {found}; export the graph again")
+
+
+def outputs_of(names: Collection[str]) -> list[str]:
+    """Return what is read of a graph with outputs of these names."""
+    return [*OUTPUTS, *(name for name in TASK_OUTPUTS if name in names)]
+
+
+def encoding_of(outputs: Mapping[str, npt.NDArray[np.float32]]) -> Encoding:
+    """Return the encoding that a graph's outputs by name are."""
+    tasks = {name: outputs[name] for name in TASK_OUTPUTS if name in outputs}
+    return Encoding(outputs["image_embedding"], outputs["cell_logits"], tasks)
 
 
 def unit(embedding: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

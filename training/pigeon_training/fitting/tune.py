@@ -41,7 +41,8 @@ def tune(
 def heads_for(start: FittedModel, data: FittingData, preset: TunePreset) -> FittedModel:
     """Return the model with the heads to train: those that it has where they fit, else new ones drawn by seed.
 
-    A head of regressions goes on with the scale that it was trained on; a new one has that of the training examples.
+    A head of regressions goes on with the scale that it was trained on; a new one, and a target that it did not know,
+    have that of the training examples.
     """
     torch.manual_seed(preset.seed)
     tasks = told_tasks(data.training, preset.tasks)
@@ -51,7 +52,8 @@ def heads_for(start: FittedModel, data: FittingData, preset: TunePreset) -> Fitt
         heads[name].load_state_dict(start.model.heads[name].state_dict())
     scale = None
     if "regression" in tasks and data.training.tasks is not None:
-        scale = start.scale or fit_scale(data.training.tasks.regression, preset.elevation_offset_m)
+        targets = data.training.tasks.regression
+        scale = start.scale.completed(targets) if start.scale else fit_scale(targets, preset.elevation_offset_m)
     return FittedModel(GeocellModel(start.model.tower, heads), start.spec, scale, data.cell_ids)
 
 
