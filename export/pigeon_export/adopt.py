@@ -34,8 +34,8 @@ from pigeon_export.pack import PROBES, Naming, Parts, pack
 from pigeon_export.readout import ClassToken, Layer, projection
 from pigeon_export.to_onnx import to_onnx
 from pigeon_training.clip_folder import load_clip, load_towers, read_spec
-from pigeon_training.places import Town, lat_lng_of_towns, most_populous, read_places
-from pigeon_training.zero_shot import embed_captions, town_captions
+from pigeon_training.zero_shot.places import Town, lat_lng_of_towns, most_populous, read_places
+from pigeon_training.zero_shot.search import embed_captions, town_captions
 
 NAMED_WITHIN_KM = 300.0
 """A point farther than this from every town of the table, at sea or on ice, stays without a name."""

@@ -13,7 +13,7 @@ from pigeon_edge.gated_refinement import GatedRefinement
 from pigeon_edge.paper_refinement import PUBLISHED, PaperRefinement, on_unit_scale
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.refine import RefinementSettings, read_refinement
-from pigeon_training.embed import graph_embedder
+from pigeon_training.embedding.embedder import graph_embedder
 
 PROBES = 16
 """Photographs that tell how long an encoder's embeddings are."""

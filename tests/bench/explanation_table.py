@@ -13,9 +13,9 @@ from tests.bench.table import Table
 from pigeon_edge.photo_manifest import Split
 from pigeon_edge.preprocess import Pixels
 from pigeon_export.parity import TorchEncoder
-from pigeon_training.attribution import attention_attribution, occlusion_attribution
 from pigeon_training.cells.stage import make_cells
 from pigeon_training.dataset import read_all_pixels, read_split
+from pigeon_training.explanation.attribution import attention_attribution, occlusion_attribution
 from pigeon_training.fitting.stage import fit_manifest
 from pigeon_training.model import geocell_model, normalise, planes
 from pigeon_training.planet.album import render_album

@@ -21,8 +21,8 @@ from pigeon_export.adopt import adopt_geoclip, nearest_towns
 from pigeon_export.cli import app
 from pigeon_export.geoclip import equal_earth, read_geoclip
 from pigeon_training.clip_folder import load_clip
-from pigeon_training.places import Town
 from pigeon_training.testing import write_tiny_clip
+from pigeon_training.zero_shot.places import Town
 
 WIDTH, HIDDEN, FREQUENCIES, POINTS = 12, 24, 6, 40
 SIGMAS = (1.0, 16.0, 256.0)

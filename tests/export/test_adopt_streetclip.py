@@ -17,9 +17,9 @@ from pigeon_export import adopt
 from pigeon_export.adopt import adopt_streetclip, streetclip
 from pigeon_export.cli import app
 from pigeon_training.clip_folder import load_clip
-from pigeon_training.places import read_places
 from pigeon_training.testing import write_tiny_clip
-from pigeon_training.zero_shot import embed_hierarchy, search, town_captions
+from pigeon_training.zero_shot.places import read_places
+from pigeon_training.zero_shot.search import embed_hierarchy, search, town_captions
 
 PLACES = """name,admin1,country,country_code,lat,lng,population
 Brest,Bretagne,France,FR,48.4,-4.5,140000

@@ -18,13 +18,13 @@ from pigeon_edge.errors import InputError, PartialFailureError, UsageError
 from pigeon_edge.photo_manifest import PhotoRow, read_manifest, write_manifest
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.to_onnx import to_onnx
-from pigeon_training import embed, embed_manifest
 from pigeon_training.cli import app
 from pigeon_training.clip_folder import load_tower
 from pigeon_training.dataset import read_all_pixels
-from pigeon_training.embed import Embedder, embedded, open_embedder, tower_sha256
-from pigeon_training.embedding_run import EmbeddingRun
-from pigeon_training.embeddings import open_embeddings
+from pigeon_training.embedding import embedder, stage
+from pigeon_training.embedding.embedder import Embedder, embedded, open_embedder, tower_sha256
+from pigeon_training.embedding.run import EmbeddingRun
+from pigeon_training.embedding.store import open_embeddings
 from pigeon_training.testing import write_tiny_clip
 
 SPEC = PreprocessSpec(8)
@@ -54,9 +54,9 @@ class Embedders:
 
 @pytest.fixture
 def embedders(monkeypatch):
-    monkeypatch.setattr(embed, "CHUNK", 4)
+    monkeypatch.setattr(embedder, "CHUNK", 4)
     embedders = Embedders()
-    monkeypatch.setattr(embed_manifest, "open_embedder", embedders)
+    monkeypatch.setattr(stage, "open_embedder", embedders)
     return embedders
 
 
@@ -68,7 +68,7 @@ def manifest(album, rows_of):
 @pytest.fixture
 def make(manifest, tmp_path, embedders):
     def run(name="E", *, photographs=manifest):
-        return embed_manifest.embed_manifest("model", photographs, tmp_path / name, lambda _: None)
+        return stage.embed_manifest("model", photographs, tmp_path / name, lambda _: None)
 
     return run
 

@@ -10,18 +10,18 @@ import torch
 
 from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
-from pigeon_training import fit_heads as fit_heads_module
-from pigeon_training import head_examples
-from pigeon_training import standard as standard_module
-from pigeon_training.fit_heads import add_gradients, fit_heads, likeliest_cells
 from pigeon_training.geography.climate import CLIMATES
-from pigeon_training.head_batches import HeadBatches, OnDevice
-from pigeon_training.head_examples import HeadExamples, SampleEmbeddings, in_memory
+from pigeon_training.heads import examples as head_examples
+from pigeon_training.heads import fit as fit_heads_module
+from pigeon_training.heads import standard as standard_module
+from pigeon_training.heads.batches import HeadBatches, OnDevice
+from pigeon_training.heads.examples import HeadExamples, SampleEmbeddings, in_memory
+from pigeon_training.heads.fit import add_gradients, fit_heads, likeliest_cells
+from pigeon_training.heads.standard import Standard, fit_standard
 from pigeon_training.losses import TASK_WEIGHTS, sphere_tensor
 from pigeon_training.model import Heads
 from pigeon_training.presets import HEADS_PRESETS
 from pigeon_training.smoothing import Smoothing
-from pigeon_training.standard import Standard, fit_standard
 from pigeon_training.tasks import REGRESSIONS, TASK_SIZES, TaskTargets, fit_scale
 
 pytestmark = pytest.mark.usefixtures("one_thread")

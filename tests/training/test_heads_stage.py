@@ -20,8 +20,8 @@ from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells
 from pigeon_training.cli import app
 from pigeon_training.dataset import read_all_pixels
-from pigeon_training.embed_manifest import embed_manifest
-from pigeon_training.heads_manifest import heads_of_manifest
+from pigeon_training.embedding.stage import embed_manifest
+from pigeon_training.heads.stage import heads_of_manifest
 from pigeon_training.manifests.table import read_table, with_columns, write_table
 from pigeon_training.model import normalise, planes
 from pigeon_training.model_folder import load_model

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from pigeon_edge.errors import InputError, PartialFailureError, UsageError
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.testing import write_colour
-from pigeon_training import zero_shot_stage
 from pigeon_training.cli import app
 from pigeon_training.clip_folder import load_clip
 from pigeon_training.model import normalise, planes
 from pigeon_training.testing import write_tiny_clip
-from pigeon_training.zero_shot_stage import embedded, label_photographs, search_photographs
+from pigeon_training.zero_shot import stage as zero_shot_stage
+from pigeon_training.zero_shot.stage import embedded, label_photographs, search_photographs
 
 PLACES = (
     "name,admin1,country,country_code,lat,lng,population\n"
@@ -57,7 +57,7 @@ def by_colour(monkeypatch):
             return np.stack([np.eye(3, dtype=np.float32)[AXES[meaning(caption)]] for caption in captions])
 
         monkeypatch.setattr(zero_shot_stage, "embed_captions", embed_captions)
-        monkeypatch.setattr("pigeon_training.zero_shot.embed_captions", embed_captions)
+        monkeypatch.setattr("pigeon_training.zero_shot.search.embed_captions", embed_captions)
 
     monkeypatch.setattr(zero_shot_stage, "image_embedding", image_embedding)
     return captions_of

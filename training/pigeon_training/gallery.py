@@ -15,7 +15,7 @@ from pigeon_edge.gallery_files import write_gallery
 from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
 from pigeon_training.cells.store import read_cells
 from pigeon_training.dataset import read_split
-from pigeon_training.embed import chunks_of, embedded, graph_embedder, left_out
+from pigeon_training.embedding.embedder import chunks_of, embedded, graph_embedder, left_out
 from pigeon_training.location_clusters import cluster
 from pigeon_training.presets import LocationPreset
 

@@ -16,7 +16,7 @@ from pigeon_training.cells.baselines import cells_of_rectangles
 from pigeon_training.cells.partition import Partition
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.dataset import read_split
-from pigeon_training.head_examples import Floats, HeadExamples, SampleEmbeddings
+from pigeon_training.heads.examples import Floats, HeadExamples, SampleEmbeddings
 from pigeon_training.presets import CellPreset
 from pigeon_training.streaming import Sample, panoramas, singles
 from pigeon_training.task_columns import read_task_targets

@@ -20,11 +20,11 @@ from pigeon_training.ablation.album import Album, Doubles, Embedded, Samples, an
 from pigeon_training.ablation.contributions import Answer, Contribution, Tower
 from pigeon_training.ablation.settings import AblationSettings
 from pigeon_training.ablation.towers import Towers, embed_album
-from pigeon_training.fit_heads import fit_heads
 from pigeon_training.fitting.examples import Examples, FittingData
 from pigeon_training.fitting.scope import Scope
 from pigeon_training.fitting.tune import tune
-from pigeon_training.head_examples import HeadExamples
+from pigeon_training.heads.examples import HeadExamples
+from pigeon_training.heads.fit import fit_heads
 from pigeon_training.location_clusters import cluster
 from pigeon_training.model import GeocellModel, Heads
 from pigeon_training.model_folder import FittedModel

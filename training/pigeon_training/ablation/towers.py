@@ -26,7 +26,7 @@ from pigeon_training.clip_folder import Clip, load_clip, save_clip
 from pigeon_training.contrast.batches import Batches, CaptionOf, captions_of_facts, read_ahead
 from pigeon_training.contrast.pretrain import PRETRAIN_PRESETS, ContrastSettings, new_optimizer, train
 from pigeon_training.dataset import read_all_pixels
-from pigeon_training.head_examples import Floats
+from pigeon_training.heads.examples import Floats
 from pigeon_training.model import embed_images, normalise, planes
 from pigeon_training.planet.world import World
 

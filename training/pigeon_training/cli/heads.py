@@ -47,7 +47,7 @@ def heads(
     """
     from dataclasses import replace
 
-    from pigeon_training.heads_manifest import heads_of_manifest
+    from pigeon_training.heads.stage import heads_of_manifest
     from pigeon_training.presets import HEADS_PRESETS
     from pigeon_training.streaming import panoramas as by_place
     from pigeon_training.streaming import singles

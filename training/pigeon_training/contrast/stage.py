@@ -28,7 +28,7 @@ from pigeon_training.contrast.checkpoint import read_checkpoint, write_checkpoin
 from pigeon_training.contrast.pretrain import ContrastSettings, StepReport, new_optimizer, train
 from pigeon_training.contrast.probe import probe
 from pigeon_training.dataset import read_rows, read_split
-from pigeon_training.embed import left_out
+from pigeon_training.embedding.embedder import left_out
 
 PROBE_PHOTOGRAPHS = 256
 CHECKPOINT, LOG, REPORT = "checkpoint.safetensors", "log.csv", "pretrain.json"

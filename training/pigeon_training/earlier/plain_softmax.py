@@ -9,8 +9,8 @@ import torch
 
 from pigeon_training.earlier.classes import ClassTask, Score
 from pigeon_training.earlier.photographs import Doubles, Embeddings, Ids, Photographs
-from pigeon_training.fit_heads import AfterEpoch, fit_heads
-from pigeon_training.head_examples import HeadExamples
+from pigeon_training.heads.examples import HeadExamples
+from pigeon_training.heads.fit import AfterEpoch, fit_heads
 from pigeon_training.presets import HeadsPreset
 from pigeon_training.smoothing import Smoothing
 from pigeon_training.tasks import REGRESSIONS, TaskTargets

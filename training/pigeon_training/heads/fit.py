@@ -11,8 +11,9 @@ import torch
 
 from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
-from pigeon_training.head_batches import HeadBatch, HeadBatches, OnDevice
-from pigeon_training.head_examples import HeadExamples, Ids
+from pigeon_training.heads.batches import HeadBatch, HeadBatches, OnDevice
+from pigeon_training.heads.examples import HeadExamples, Ids
+from pigeon_training.heads.standard import fit_standard
 from pigeon_training.losses import (
     haversine_targets,
     known_counts,
@@ -24,7 +25,6 @@ from pigeon_training.losses import (
 from pigeon_training.model import Heads
 from pigeon_training.presets import HeadsPreset
 from pigeon_training.smoothing import Smoothing
-from pigeon_training.standard import fit_standard
 from pigeon_training.stopping import BestEpoch
 from pigeon_training.tasks import TASK_SIZES, RegressionScale, TaskTargets, fit_scale
 

@@ -23,7 +23,7 @@ from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_edge.settings import read_settings
-from pigeon_training.embed import Embedder
+from pigeon_training.embedding.embedder import Embedder
 
 EMBEDDING, PHOTOGRAPHS, UNREADABLE, NOTE = "embedding.npy", "photographs.csv", "unreadable.csv", "embeddings.json"
 COLUMNS = ("path", "lat", "lng")

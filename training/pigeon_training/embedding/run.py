@@ -1,4 +1,4 @@
-"""Embeddings that are being computed: a folder that grows chunk by chunk and becomes ``embeddings.py``'s at its end.
+"""Embeddings that are being computed: a folder that grows chunk by chunk and becomes ``store.py``'s at its end.
 
 ``OUT.run/`` holds ``run.json`` (the encoder and the photographs), ``embedding.npy`` as far as it is written, and
 ``journal.jsonl`` with a line a chunk, written after its rows are on the disk.
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.files import replacing, to_json, write_json
 from pigeon_edge.settings import read_settings
-from pigeon_training.embeddings import (
+from pigeon_training.embedding.store import (
     COLUMNS,
     EMBEDDING,
     NOTE,

@@ -28,8 +28,8 @@ from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import Pixels
 from pigeon_training.clip_folder import Clip, load_clip
 from pigeon_training.contrast.pretrain import image_embedding
-from pigeon_training.places import Town, most_populous, read_places
-from pigeon_training.zero_shot import Floats, Found, embed_captions, embed_hierarchy, search
+from pigeon_training.zero_shot.places import Town, most_populous, read_places
+from pigeon_training.zero_shot.search import Floats, Found, embed_captions, embed_hierarchy, search
 
 BATCH = 32
 

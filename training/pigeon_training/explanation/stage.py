@@ -17,9 +17,9 @@ from pigeon_edge.estimate import Place
 from pigeon_edge.files import replacing
 from pigeon_edge.locator import Locator
 from pigeon_edge.photograph import read_pixels, read_rgb
-from pigeon_training.attribution import attention_attribution, occlusion_attribution
 from pigeon_training.cells.store import read_cells
-from pigeon_training.heat_map import draw_heat_map
+from pigeon_training.explanation.attribution import attention_attribution, occlusion_attribution
+from pigeon_training.explanation.heat_map import draw_heat_map
 from pigeon_training.model import GeocellModel, geocell_model, normalise, planes
 from pigeon_training.tower import load_tower, read_heads, read_spec
 

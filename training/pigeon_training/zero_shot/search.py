@@ -19,7 +19,7 @@ from pigeon_edge.encoders.protocol import unit
 from pigeon_training.captions import CaptionStyle, place_caption
 from pigeon_training.contrast.batches import tokenise
 from pigeon_training.contrast.pretrain import text_embedding
-from pigeon_training.places import Town
+from pigeon_training.zero_shot.places import Town
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]

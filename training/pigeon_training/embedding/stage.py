@@ -8,9 +8,9 @@ from pathlib import Path
 from pigeon_edge.cli.console import progress
 from pigeon_edge.errors import UsageError
 from pigeon_training.dataset import read_rows
-from pigeon_training.embed import chunks_of, embedded, open_embedder
-from pigeon_training.embedding_run import EmbeddingRun
-from pigeon_training.embeddings import Embeddings, Encoding, open_embeddings, photograph_of, sha256_of_photographs
+from pigeon_training.embedding.embedder import chunks_of, embedded, open_embedder
+from pigeon_training.embedding.run import EmbeddingRun
+from pigeon_training.embedding.store import Embeddings, Encoding, open_embeddings, photograph_of, sha256_of_photographs
 
 
 def embed_manifest(model: str, manifest: Path, out: Path, say: Callable[[str], None]) -> Embeddings:

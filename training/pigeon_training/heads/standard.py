@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pigeon_training.head_examples import Floats, SampleEmbeddings
+from pigeon_training.heads.examples import Floats, SampleEmbeddings
 from pigeon_training.model import Heads
 
 _ROWS_AT_A_TIME = 2**14

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pigeon_training.head_examples import Floats, HeadExamples, Ids, SampleEmbeddings
+from pigeon_training.heads.examples import Floats, HeadExamples, Ids, SampleEmbeddings
+from pigeon_training.heads.standard import Standard
 from pigeon_training.losses import known_counts, sphere_tensor
-from pigeon_training.standard import Standard
 from pigeon_training.tasks import RegressionScale
 
 

@@ -20,10 +20,10 @@ from pigeon_training.cells.partition import Partition
 from pigeon_training.cells.store import read_cells
 from pigeon_training.clip_folder import load_tower, read_spec
 from pigeon_training.dataset import read_split
-from pigeon_training.embed import tower_sha256
-from pigeon_training.embeddings import Embeddings, open_embeddings
-from pigeon_training.fit_heads import fit_heads, known_tasks
-from pigeon_training.head_examples import HeadExamples, SampleEmbeddings, in_memory
+from pigeon_training.embedding.embedder import tower_sha256
+from pigeon_training.embedding.store import Embeddings, open_embeddings
+from pigeon_training.heads.examples import HeadExamples, SampleEmbeddings, in_memory
+from pigeon_training.heads.fit import fit_heads, known_tasks
 from pigeon_training.model import GeocellModel
 from pigeon_training.model_folder import FittedModel, fill
 from pigeon_training.presets import HeadsPreset

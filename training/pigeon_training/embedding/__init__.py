@@ -1,0 +1,1 @@
+"""Photographs to embeddings, once: what embeds, and the folder that keeps them."""

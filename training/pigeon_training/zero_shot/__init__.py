@@ -1,0 +1,1 @@
+"""Photographs against captions: no training."""
