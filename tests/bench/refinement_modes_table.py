@@ -13,7 +13,6 @@ from typing import NamedTuple
 import faiss
 import numpy as np
 import numpy.typing as npt
-from pigeon_training.metrics import THRESHOLDS_KM
 from tests.bench.table import Table
 
 from pigeon_edge.bundle import open_bundle
@@ -30,6 +29,7 @@ from pigeon_edge.photo_manifest import Split, lat_lng_of_rows
 from pigeon_edge.refine import RefinementSettings, refine
 from pigeon_training.cells.optics import clusters as density_clusters
 from pigeon_training.dataset import read_all_pixels, read_split
+from pigeon_training.evaluation.metrics import THRESHOLDS_KM, geoguessr_score
 from pigeon_training.location_clusters import cluster
 from pigeon_training.planet.album import render_album
 from pigeon_training.presets import LOCATION_PRESETS
@@ -41,7 +41,6 @@ PLACES, SEED, SIZE_PX = 6000, 7, 96
 
 PAPER, GATED = PaperRefinement(max_move_km=NO_LIMIT_KM), GatedRefinement()
 TOY = LOCATION_PRESETS["toy"]
-GEOGUESSR_KM = 1492.7
 CHUNK = 256
 
 
@@ -82,19 +81,13 @@ def refinement_modes_table() -> Table:
 
 
 def _modes(stored: Stored) -> list[tuple[str, Gallery, RefinementSettings]]:
-    full, without_noise, shipped = (
-        _gallery(stored),
-        _gallery_without_noise(stored),
-        open_gallery(open_bundle(TOY_PLANET)),
-    )
+    full, without_noise = _gallery(stored), _gallery_without_noise(stored)
     noise = 1 - len(without_noise.cell_of_photographs()[0]) / len(stored.cell)
     return [
-        ("published, gallery as shipped", shipped, PAPER),
         (f"published, noise of {noise:.0%} left out", without_noise, PAPER),
         ("published, top 5", full, PAPER),
         ("published, top 40", full, replace(PAPER, top_k=40)),
         ("published, temperature 0.03", full, replace(PAPER, temperature=0.03)),
-        ("gated, gallery as shipped", shipped, GATED),
         ("gated, noise left out", without_noise, GATED),
         ("gated, 1 neighbour", full, replace(GATED, neighbours=1)),
         ("gated, 8 neighbours", full, replace(GATED, neighbours=8)),
@@ -116,7 +109,7 @@ def _row(name: str, validation_km: Floats, test_km: Floats) -> tuple[str | float
 
 
 def _score(error_km: Floats) -> float:
-    return float(np.mean(np.round(5000 * np.exp(-error_km / GEOGUESSR_KM))))
+    return float(geoguessr_score(error_km).mean())
 
 
 def _by_centroid(queries: Queries, centroids: Floats) -> Floats:

@@ -63,3 +63,10 @@ def test_seconds_are_those_of_one_call_of_the_median_round(clock):
         clock.now += 0.001
 
     assert timing.compare({"a": way}, "a", 3)["a"].seconds == pytest.approx(0.001)
+
+
+def test_every_table_can_be_imported():
+    from tests.bench.__main__ import _measures
+
+    names = [measure.__name__ for measure in _measures()]
+    assert len(set(names)) == len(names) >= 10
