@@ -76,7 +76,9 @@ class Gallery:
         cells = np.empty(self._index.ntotal, np.int64)
         lists = self._index.invlists
         for cluster, cell in enumerate(cell_of_cluster):
-            cells[faiss.rev_swig_ptr(lists.get_ids(cluster), lists.list_size(cluster))] = cell
+            size = lists.list_size(cluster)
+            if size:  # an empty list has no ids to point to
+                cells[faiss.rev_swig_ptr(lists.get_ids(cluster), size)] = cell
         return cells, np.asarray(self._lat_lng, np.float64)
 
 

@@ -102,10 +102,11 @@ def test_prototypes_do_not_depend_on_the_blocks_they_are_summed_in(drawn, monkey
     np.testing.assert_allclose(prototypes(embedding, cluster, 12), whole, atol=1e-6)
 
 
-def test_an_empty_cluster_has_no_nearest_photograph():
+def test_an_empty_cluster_has_no_photograph():
     index = build_index(np.array([[1, 0], [0, 1]], np.float32), Clusters(np.array([0, 0]), np.array([0, 2])))
     gallery = Gallery(index, np.array([0, 2]), np.zeros((2, 2), np.float32))
     assert gallery.nearest_photographs(np.array([1, 0], np.float32), np.array([1]), 1)[0].tolist() == [[-1]]
+    assert gallery.cell_of_photographs()[0].tolist() == [0, 0]
 
 
 def test_cells_of_photographs(gallery, drawn):
