@@ -80,9 +80,10 @@ def test_verdict_follows_from_the_errors_of_the_same_places():
     better = finding(outcome("better", 0.6 * before), place, outcome("a", before))
     worse = finding(outcome("worse", 1.5 * before), place, outcome("a", before))
     assert (better.verdict, same.verdict, worse.verdict) == ("better", "no difference", "worse")
-    assert better.gain_km == pytest.approx(0.4 * np.median(before), abs=0.1)
-    assert better.gain_interval.low < better.gain_km < better.gain_interval.high
-    assert worse.gain_km < 0 < better.gain_km
+    points = 5000 * (np.exp(-0.6 * before / 1492.7) - np.exp(-before / 1492.7))
+    assert better.gain == pytest.approx(points.mean(), abs=0.1)
+    assert better.gain_interval.low < better.gain < better.gain_interval.high
+    assert worse.gain < 0 < better.gain
 
 
 def test_finding_pools_the_seeds_and_tells_each():
@@ -92,7 +93,7 @@ def test_finding_pools_the_seeds_and_tells_each():
     assert found.seed_medians_km == (300.0, 400.0)
     assert found.distances.percent_within_km["750"] == pytest.approx(66.67)
     assert found.country_percent == pytest.approx(66.67)
-    assert (found.against, found.gain_km, found.verdict) == (None, None, "")
+    assert (found.against, found.gain, found.verdict) == (None, None, "")
 
 
 def test_tables_have_a_line_a_row_and_the_published_numbers_beside():
@@ -100,7 +101,7 @@ def test_tables_have_a_line_a_row_and_the_published_numbers_beside():
     findings = [finding(outcome(row.name, [[100.0, 2000.0]]), np.arange(2), None) for row in rows]
     lines = contributions_table(findings, {row.name: row.published for row in rows if row.published}).splitlines()
     assert len(lines) == 2 + len(rows)
-    assert {line.count("|") for line in lines} == {17}
+    assert {line.count("|") for line in lines} == {18}
     assert lines[2].startswith("| base | 1,050 | ")
     assert lines[9].endswith("| 44.35 | 40.36 | 94.52 | 91.96 |")
     assert lines[-1].endswith("|  |  |  |  |")

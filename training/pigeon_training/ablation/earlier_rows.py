@@ -15,12 +15,17 @@ from pigeon_training.baselines import medoid
 from pigeon_training.earlier.photographs import Locate, Photographs
 from pigeon_training.earlier.plain_softmax import PlainSoftmax
 from pigeon_training.earlier.systems import earlier_systems
+from pigeon_training.planet.album import HEADINGS_DEG
 
 
 def earlier_systems_of(settings: AblationSettings, seed: int) -> dict[str, Locate]:
-    """Return the systems by name, with squares of the sizes of our geocells and heads that are fitted as ours are."""
+    """Return the systems by name, with squares of the sizes of our geocells and heads that are fitted as ours are.
+
+    Our sizes count photographs, theirs panoramas.
+    """
     fit = PlainSoftmax(replace(settings.heads, seed=seed), lambda _: None)
-    systems = earlier_systems(fit, settings.cells.min_size, settings.cells.max_size, seed)
+    views = len(HEADINGS_DEG)
+    systems = earlier_systems(fit, settings.cells.min_size // views, settings.cells.max_size // views, seed)
     return {"constant guess": _constant, **dict(systems)}
 
 

@@ -11,11 +11,11 @@ from pigeon_training.evaluation.metrics import (
     DistanceIntervals,
     Distances,
     Interval,
-    Statistic,
     bootstrap,
     distance_intervals,
     distances,
-    median_of,
+    geoguessr_score,
+    mean_of,
     percent,
 )
 
@@ -37,8 +37,9 @@ class Outcome:
 class Finding:
     """What a row says. Intervals are over test places, with the errors of all seeds.
 
-    ``seed_medians_km`` (R,) are the medians of single seeds. ``gain_km`` is how much lower the median is than that of
-    the row ``against``, with its interval: places are drawn for both rows at once.
+    ``seed_medians_km`` (R,) are the medians of single seeds. ``gain`` is how many points of GeoGuessr's score the row
+    has more than the row ``against``, on average, with its interval: places are drawn for both rows at once. Medians
+    jump where few errors lie, a mean score does not.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Finding:
     country_percent: float
     seed_medians_km: tuple[float, ...]
     against: str | None
-    gain_km: float | None
+    gain: float | None
     gain_interval: Interval | None
 
     @property
@@ -64,10 +65,11 @@ def finding(outcome: Outcome, place: Ids, against: Outcome | None) -> Finding:
     """Return what a row says, held against another; ``place`` (N,) numbers the places of the photographs."""
     places = np.tile(place, len(outcome.error_km))
     error_km = outcome.error_km.ravel()
-    gain_km, interval = None, None
+    gain, interval = None, None
     if against is not None:
-        gain_km = round(float(np.median(against.error_km) - np.median(error_km)), 1)
-        (interval,) = bootstrap(_difference(against.error_km.ravel(), error_km), places)
+        points = geoguessr_score(error_km) - geoguessr_score(against.error_km.ravel())
+        gain = round(float(points.mean()), 1)
+        (interval,) = bootstrap(mean_of(points), places)
     return Finding(
         outcome.name,
         distances(error_km),
@@ -75,11 +77,6 @@ def finding(outcome: Outcome, place: Ids, against: Outcome | None) -> Finding:
         percent(outcome.right_country.ravel()),
         tuple(round(float(median), 1) for median in np.median(outcome.error_km, axis=1)),
         against.name if against else None,
-        gain_km,
+        gain,
         interval,
     )
-
-
-def _difference(before_km: Doubles, after_km: Doubles) -> Statistic:
-    before, after = median_of(before_km), median_of(after_km)
-    return lambda counts: np.asarray(before(counts) - after(counts))

@@ -15,8 +15,8 @@ LIMITS_KM = ("25", "200", "750", "2500")
 def contributions_table(findings: Sequence[Finding], published: Mapping[str, Published]) -> str:
     """Return PIGEON's rows with their intervals, beside the published numbers."""
     header = (
-        "", "median km", "95 %", "of seeds", *(f"% @ {limit}" for limit in LIMITS_KM), "country %",
-        "gain km", "95 %", "verdict", "published median", "% @ 25", "% @ 750", "country %",
+        "", "median km", "95 %", "of seeds", *(f"% @ {limit}" for limit in LIMITS_KM), "country %", "score",
+        "gain, points", "95 %", "verdict", "published median", "% @ 25", "% @ 750", "country %",
     )  # fmt: skip
     return _markdown(
         header, [(*_numbers(found), *_gain(found), *_told(published.get(found.name))) for found in findings]
@@ -26,8 +26,8 @@ def contributions_table(findings: Sequence[Finding], published: Mapping[str, Pub
 def earlier_table(findings: Sequence[Finding]) -> str:
     """Return the systems with their intervals, held against ours."""
     header = (
-        "", "median km", "95 %", "of seeds", *(f"% @ {limit}" for limit in LIMITS_KM), "country %",
-        "median lower than ours by, km", "95 %", "than ours",
+        "", "median km", "95 %", "of seeds", *(f"% @ {limit}" for limit in LIMITS_KM), "country %", "score",
+        "points over ours", "95 %", "than ours",
     )  # fmt: skip
     return _markdown(header, [(*_numbers(found), *_gain(found)) for found in findings])
 
@@ -41,13 +41,14 @@ def _numbers(found: Finding) -> tuple[str, ...]:
         " ".join(f"{median:,.0f}" for median in found.seed_medians_km),
         *(f"{within[limit]:.1f}" for limit in LIMITS_KM),
         f"{found.country_percent:.1f}",
+        f"{found.distances.score:,.0f}",
     )
 
 
 def _gain(found: Finding) -> tuple[str, ...]:
-    if found.gain_km is None or found.gain_interval is None:
+    if found.gain is None or found.gain_interval is None:
         return "", "", ""
-    return f"{found.gain_km:+,.0f}", _interval(found.gain_interval), found.verdict
+    return f"{found.gain:+,.0f}", _interval(found.gain_interval), found.verdict
 
 
 def _told(published: Published | None) -> tuple[str, ...]:
