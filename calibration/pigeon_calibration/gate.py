@@ -59,7 +59,7 @@ class Evidence:
     calibration_photographs: int
     calibration_sha256: str
     graph_sha256: str
-    scales: dict[str, float]
+    tensors: dict[str, dict[str, Any]]
 
 
 def cosine_per_row(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
@@ -91,7 +91,7 @@ def measure(reference: onnx.ModelProto, candidate: onnx.ModelProto, batches: Ite
 def report(parity: Parity, thresholds: Thresholds, evidence: Evidence) -> dict[str, Any]:
     """Return the report of a verdict as JSON values."""
     return {
-        "schema": "pigeon-edge/int8-report@1",
+        "schema": "pigeon-edge/int8-report@2",
         "passed": not thresholds.misses(parity),
         "misses": thresholds.misses(parity),
         "gate_photographs": parity.photographs,

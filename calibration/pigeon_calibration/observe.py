@@ -1,12 +1,8 @@
-"""Run a graph on photographs and keep the largest magnitude of every tensor that a linear reads.
-
-The maxima are taken inside the graph: what leaves it is one number a tensor, and memory does not grow with the number
-of photographs.
-"""
+"""The graph and the photographs that calibration works with: read, refused, run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +10,6 @@ import numpy as np
 import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, helper
 
 from pigeon_calibration.sample import Candidate, candidates_of_folder, candidates_of_rows
 from pigeon_edge.archive.scan import scan
@@ -25,7 +20,6 @@ from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 
 BATCH_SIZE = 8
-_MAXIMUM = "{}.absolute_maximum"
 
 
 def load_graph(path: Path) -> onnx.ModelProto:
@@ -98,27 +92,6 @@ class Photographs:
         except (InputError, MissingToolError) as error:
             self.unreadable.append(path)
             self._last_reason = str(error)
-
-
-def observing_graph(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
-    """Return a graph whose outputs are the absolute maxima of ``tensors``, one number each."""
-    nodes, outputs = list(model.graph.node), []
-    for tensor in tensors:
-        magnitude, largest = f"{tensor}.magnitude", _MAXIMUM.format(tensor)
-        nodes.append(helper.make_node("Abs", [tensor], [magnitude], magnitude))
-        nodes.append(helper.make_node("ReduceMax", [magnitude], [largest], largest, keepdims=0))
-        outputs.append(helper.make_tensor_value_info(largest, TensorProto.FLOAT, []))
-    graph = helper.make_graph(nodes, model.graph.name, list(model.graph.input), outputs, list(model.graph.initializer))
-    return helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
-
-
-def absolute_maxima(model: onnx.ModelProto, tensors: Sequence[str], batches: Iterable[Pixels]) -> dict[str, float]:
-    """Return the largest magnitude of each tensor over all batches. Raises EngineError where the graph does not run."""
-    runner = Runner(observing_graph(model, tensors))
-    largest = np.zeros(len(tensors), np.float32)
-    for pixels in batches:
-        largest = np.maximum(largest, runner.run([_MAXIMUM.format(tensor) for tensor in tensors], pixels))
-    return dict(zip(tensors, largest.tolist(), strict=True))
 
 
 class Runner:

@@ -21,8 +21,8 @@ import torch
 from PIL import Image
 from transformers import CLIPModel
 
-from pigeon_calibration.cli import calibrate_int8
 from pigeon_calibration.gate import INT8_THRESHOLDS, measure
+from pigeon_calibration.int8 import calibrate_int8
 from pigeon_calibration.quantize import quantize_weights
 from pigeon_edge.estimate import Place
 from pigeon_edge.gallery_files import Clusters, write_gallery

@@ -11,8 +11,9 @@ import onnx
 import pytest
 from typer.testing import CliRunner
 
-from pigeon_calibration.cli import app, calibrate_int8
+from pigeon_calibration.cli import app
 from pigeon_calibration.gate import INT8_THRESHOLDS, Thresholds
+from pigeon_calibration.int8 import calibrate_int8
 from pigeon_calibration.observe import Runner
 from pigeon_edge.errors import GateError, InputError, UsageError
 from pigeon_edge.files import sha256_of
@@ -36,8 +37,10 @@ def test_folder_becomes_an_int8_graph_and_a_report(graph, photographs, tmp_path,
     assert report["calibration_photographs"] + report["gate_photographs"] + len(report["unreadable"]) == 20
     assert report["embedding_cosine_p01"] >= report["thresholds"]["cosine_p01"] == 0.98
     assert report["graph_sha256"] == sha256_of(graph)
-    assert report["method"] == "max"
-    assert len(report["scales"]) == 12
+    assert report["schema"] == "pigeon-edge/int8-report@2"
+    assert "smoothed" in report["method"]
+    assert len(report["tensors"]) == 12
+    assert set(report["tensors"]["layers.0.norm1"]) == {"scale", "method", "output_error", "largest_factor"}
     assert Runner(onnx.load(out)).encode(pixels).cell_logits.shape == (16, 7)
 
 
@@ -113,7 +116,7 @@ def test_help_loads_nothing_heavy():
 
 def test_calibrating_needs_no_torch():
     code = (
-        "import sys\nfrom pigeon_calibration import gate, observe, quantize, ranges, sample\n"
+        "import sys\nfrom pigeon_calibration import int8, smooth\n"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
