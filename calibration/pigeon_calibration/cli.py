@@ -20,13 +20,21 @@ def int8(
     out: Annotated[Path, typer.Option(help="Where the int8 graph goes, if it passes.")],
     report: Annotated[Path | None, typer.Option(help="Where the report goes; beside --out by default.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Photographs to calibrate on, and as many to judge by.")] = 256,
+    seed: Annotated[int, typer.Option(help="Another draw of photographs.")] = 0,
+    cells: Annotated[
+        Path | None, typer.Option(help="The folder that `train cells` wrote: the report then tells kilometres.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Keep here what is observed: an interrupted run goes on, a second one is quick.")
+    ] = None,
 ) -> None:
     """Quantize a graph's linears to int8 and judge the result on photographs that it was not calibrated on."""
     from pigeon_calibration.gate import INT8_THRESHOLDS
-    from pigeon_calibration.int8 import calibrate_int8
+    from pigeon_calibration.int8 import Choices, calibrate_int8
 
     report = report or out.with_suffix(".report.json")
-    calibrate_int8(graph, images, out=out, report=report, limit=limit, thresholds=INT8_THRESHOLDS)
+    choices = Choices(limit, INT8_THRESHOLDS, seed, cells, cache)
+    calibrate_int8(graph, images, out=out, report=report, choices=choices)
 
 
 @app.command(

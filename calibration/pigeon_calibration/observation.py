@@ -6,7 +6,7 @@ with the number of photographs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,19 +72,28 @@ def _some_rows(values: Floats, magnitude: Floats) -> Floats:
 
 
 def observe(model: onnx.ModelProto, tensors: Sequence[str], batches: Iterable[Pixels]) -> dict[str, Observation]:
-    """Return the observation of each tensor (n, T, K) over all batches.
+    """Return the observation of each tensor (n, T, K) over all batches. Raises as ``observing``."""
+    seen: dict[str, Observation] = {}
+    for seen in observing(model, tensors, batches, {}):  # noqa: B007, the last one counts
+        pass
+    return seen
+
+
+def observing(
+    model: onnx.ModelProto, tensors: Sequence[str], batches: Iterable[Pixels], seen: dict[str, Observation]
+) -> Iterator[dict[str, Observation]]:
+    """Yield, after each batch, the observation of each tensor (n, T, K) so far, joined to what was ``seen`` before.
 
     Raises EngineError where the graph does not run, InputError where a value is no finite number.
     """
     runner = Runner(observing_graph(model, tensors))
-    seen: dict[str, Observation] = {}
     for pixels in batches:
-        for tensor, values in zip(tensors, runner.run(tensors, pixels), strict=True):
-            new = Observation.of(values)
-            seen[tensor] = seen[tensor].joined(new) if tensor in seen else new
-    for tensor, observation in seen.items():
-        _check_finite(tensor, observation)
-    return seen
+        values = zip(tensors, runner.run(tensors, pixels), strict=True)
+        new = {tensor: Observation.of(value) for tensor, value in values}
+        for tensor, observation in new.items():
+            _check_finite(tensor, observation)
+        seen = {tensor: seen[tensor].joined(new[tensor]) if tensor in seen else new[tensor] for tensor in tensors}
+        yield seen
 
 
 def observing_graph(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
