@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +17,28 @@ from pigeon_edge.preprocess import Pixels
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
+VERDICT_KEY = "pigeon_edge.int8_gate"
+VERIFIED, UNVERIFIED = "verified", "unverified"
+"""Under this key an int8 graph carries what the gate said of it."""
+
+
 @dataclass(frozen=True)
 class Parity:
     """How alike two encodings of the same N photographs are, by scores of at most 1.
 
-    ``top1_agreement`` is the share of photographs with the same first cell, None where there are no cells. ``tasks``
-    holds the agreement of each task output that both have: the share with the same first class, and of regressions the
-    least coefficient of determination of a column. No threshold is set for it: where a head's answers hardly vary, as
-    of a month that photographs do not show, neither number says whether int8 has done harm.
+    ``top1_agreement`` is the share of photographs with the same first cell, ``top5_agreement`` the mean share of the
+    first five cells (or all, where there are fewer) that are the same; None where there are no cells. ``tasks`` holds
+    the agreement of each task output that both have: the share with the same first class, and of regressions the least
+    coefficient of determination of a column. No threshold is set for it: where a head's answers hardly vary, as of a
+    month that photographs do not show, neither number says whether int8 has done harm.
     """
 
     photographs: int
     cosine_min: float
     cosine_p01: float
+    cosine_median: float
     top1_agreement: float | None
+    top5_agreement: float | None
     tasks: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -55,17 +63,6 @@ INT8_THRESHOLDS = Thresholds(cosine_p01=0.98, top1_agreement=0.95)
 """What an int8 graph must reach against its full-precision twin to ship."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What a verdict rests on, beside the measurement: counts, and what was calibrated how."""
-
-    method: str
-    calibration_photographs: int
-    calibration_sha256: str
-    graph_sha256: str
-    scales: dict[str, float]
-
-
 def cosine_per_row(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     """Return the cosine similarity (N,) of rows (N, D); 0 where a row has no length or holds NaN."""
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
@@ -78,11 +75,10 @@ def cosine_per_row(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
 def compare(a: Encoding, b: Encoding) -> Parity:
     """Return how alike two encodings of the same photographs are. The first percentile is a value that occurs."""
     cosine = cosine_per_row(a.embedding, b.embedding)
-    has_cells = min(a.cell_logits.shape[1], b.cell_logits.shape[1]) > 0
-    same = a.cell_logits.argmax(axis=1) == b.cell_logits.argmax(axis=1) if has_cells else None
-    p01 = float(np.quantile(cosine, 0.01, method="lower"))
+    lowest, p01 = float(cosine.min()), float(np.quantile(cosine, 0.01, method="lower"))
+    top1, top5 = (_cell_agreement(a, b, count) for count in (1, 5))
     tasks = {name: _task_agreement(name, a.tasks[name], b.tasks[name]) for name in a.tasks if name in b.tasks}
-    return Parity(len(cosine), float(cosine.min()), p01, None if same is None else float(same.mean()), tasks)
+    return Parity(len(cosine), lowest, p01, float(np.median(cosine)), top1, top5, tasks)
 
 
 def determination(reference: npt.ArrayLike, found: npt.ArrayLike) -> float:
@@ -97,28 +93,38 @@ def determination(reference: npt.ArrayLike, found: npt.ArrayLike) -> float:
     return float(np.where(variance > 0, 1 - share, error == 0).min())
 
 
+def _cell_agreement(a: Encoding, b: Encoding, count: int) -> float | None:
+    """Return the mean share of the first ``count`` cells that are the same."""
+    cells = min(a.cell_logits.shape[1], b.cell_logits.shape[1])
+    if not cells:
+        return None
+    first, second = (np.argsort(-side.cell_logits, axis=1, kind="stable")[:, :count] for side in (a, b))
+    return float((first[:, :, None] == second[:, None, :]).any(axis=2).mean())
+
+
+def encode(model: onnx.ModelProto, batches: Iterable[Pixels]) -> Encoding:
+    """Return a graph's encoding of all photographs. Raises EngineError where it does not run."""
+    runner = Runner(model)
+    encodings = [runner.encode(pixels) for pixels in batches]
+    return Encoding(
+        np.concatenate([encoding.embedding for encoding in encodings]),
+        np.concatenate([encoding.cell_logits for encoding in encodings]),
+        {name: np.concatenate([encoding.tasks[name] for encoding in encodings]) for name in encodings[0].tasks},
+    )
+
+
 def measure(reference: onnx.ModelProto, candidate: onnx.ModelProto, batches: Iterable[Pixels]) -> Parity:
     """Return the parity of two graphs on batches of photographs. Raises EngineError where one does not run."""
-    runners = Runner(reference), Runner(candidate)
-    pairs = [[runner.encode(pixels) for runner in runners] for pixels in batches]
-    first, second = (_joined([pair[side] for pair in pairs]) for side in (0, 1))
-    return compare(first, second)
+    pixels = list(batches)
+    return compare(encode(reference, pixels), encode(candidate, pixels))
 
 
-def report(parity: Parity, thresholds: Thresholds, evidence: Evidence) -> dict[str, Any]:
-    """Return the report of a verdict as JSON values."""
-    return {
-        "schema": "pigeon-edge/int8-report@1",
-        "passed": not thresholds.misses(parity),
-        "misses": thresholds.misses(parity),
-        "gate_photographs": parity.photographs,
-        "embedding_cosine_min": parity.cosine_min,
-        "embedding_cosine_p01": parity.cosine_p01,
-        "cell_top1_agreement": parity.top1_agreement,
-        **{f"{name}_agreement": round(agreement, 4) for name, agreement in parity.tasks.items()},
-        "thresholds": asdict(thresholds),
-        **asdict(evidence),
-    }
+def marked(model: onnx.ModelProto, passed: bool) -> onnx.ModelProto:
+    """Return the graph with the verdict in its metadata, where ``pack`` looks for it."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    result.metadata_props.add(key=VERDICT_KEY, value=VERIFIED if passed else UNVERIFIED)
+    return result
 
 
 def verdict(parity: Parity, thresholds: Thresholds) -> str:
@@ -133,11 +139,3 @@ def _task_agreement(name: str, a: npt.NDArray[np.float32], b: npt.NDArray[np.flo
     if name == "regressions":
         return determination(a, b)
     return float((a.argmax(axis=1) == b.argmax(axis=1)).mean())
-
-
-def _joined(encodings: list[Encoding]) -> Encoding:
-    return Encoding(
-        np.concatenate([encoding.embedding for encoding in encodings]),
-        np.concatenate([encoding.cell_logits for encoding in encodings]),
-        {name: np.concatenate([encoding.tasks[name] for encoding in encodings]) for name in encodings[0].tasks},
-    )

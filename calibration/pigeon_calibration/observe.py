@@ -1,12 +1,9 @@
-"""Run a graph on photographs and keep the largest magnitude of every tensor that a linear reads.
-
-The maxima are taken inside the graph: what leaves it is one number a tensor, and memory does not grow with the number
-of photographs.
-"""
+"""The graph and the photographs that calibration works with: read, refused, run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +11,20 @@ import numpy as np
 import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, helper
 
 from pigeon_calibration.sample import Candidate, candidates_of_folder, candidates_of_rows
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.encoders.protocol import Encoding, encoding_of
 from pigeon_edge.errors import EngineError, InputError, MissingToolError, UsageError
+from pigeon_edge.files import sha256_of
 from pigeon_edge.photo_manifest import read_manifest
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 
 BATCH_SIZE = 8
-_MAXIMUM = "{}.absolute_maximum"
+
+ONE_COLOUR = 3
+"""An image whose values differ by no more than this in every colour shows nothing but its noise."""
 
 
 def load_graph(path: Path) -> onnx.ModelProto:
@@ -71,15 +70,24 @@ class Photographs:
         self.used: list[Path] = []
         self.unreadable: list[Path] = []
         self._last_reason = ""
+        self._varied = False
 
     @property
     def batch_count(self) -> int:
         """The number of batches, where no batch is unreadable as a whole."""
         return -(-len(self._paths) // BATCH_SIZE)
 
+    def sha256(self) -> str:
+        """Return one SHA-256 of the photographs that are there, of their contents in order: names do not count."""
+        digests = [sha256_of(path) for path in self._paths if path.is_file()]
+        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
     def batches(self) -> Iterator[Pixels]:
-        """Yield the readable photographs in order. Raises InputError at the end where none could be read."""
-        self.used, self.unreadable = [], []
+        """Yield the readable photographs in order.
+
+        Raises InputError at the end where none could be read, or none shows anything.
+        """
+        self.used, self.unreadable, self._varied = [], [], False
         for start in range(0, len(self._paths), BATCH_SIZE):
             batch = [pixels for path in self._paths[start : start + BATCH_SIZE] for pixels in self._read(path)]
             if batch:
@@ -90,35 +98,25 @@ class Photographs:
                 f"{first} and {len(self._paths) - 1} more: expected photographs, none can be read; give others, "
                 f"for {self._last_reason}"
             )
+        if not self._varied:
+            raise InputError(
+                f"{self.used[0]} and {len(self.used) - 1} more: expected photographs, found images of one colour each; "
+                "give others"
+            )
+
+    def first_batch(self) -> Pixels:
+        """Return the first photographs (n, S, S, 3) of the pass that has ended."""
+        return np.stack([read_pixels(path, self._spec) for path in self.used[:BATCH_SIZE]])
 
     def _read(self, path: Path) -> Iterator[Pixels]:
         try:
-            yield read_pixels(path, self._spec)
+            pixels = read_pixels(path, self._spec)
+            self._varied = self._varied or int(np.ptp(pixels, axis=(0, 1)).max()) > ONE_COLOUR
             self.used.append(path)
+            yield pixels
         except (InputError, MissingToolError) as error:
             self.unreadable.append(path)
             self._last_reason = str(error)
-
-
-def observing_graph(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
-    """Return a graph whose outputs are the absolute maxima of ``tensors``, one number each."""
-    nodes, outputs = list(model.graph.node), []
-    for tensor in tensors:
-        magnitude, largest = f"{tensor}.magnitude", _MAXIMUM.format(tensor)
-        nodes.append(helper.make_node("Abs", [tensor], [magnitude], magnitude))
-        nodes.append(helper.make_node("ReduceMax", [magnitude], [largest], largest, keepdims=0))
-        outputs.append(helper.make_tensor_value_info(largest, TensorProto.FLOAT, []))
-    graph = helper.make_graph(nodes, model.graph.name, list(model.graph.input), outputs, list(model.graph.initializer))
-    return helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
-
-
-def absolute_maxima(model: onnx.ModelProto, tensors: Sequence[str], batches: Iterable[Pixels]) -> dict[str, float]:
-    """Return the largest magnitude of each tensor over all batches. Raises EngineError where the graph does not run."""
-    runner = Runner(observing_graph(model, tensors))
-    largest = np.zeros(len(tensors), np.float32)
-    for pixels in batches:
-        largest = np.maximum(largest, runner.run([_MAXIMUM.format(tensor) for tensor in tensors], pixels))
-    return dict(zip(tensors, largest.tolist(), strict=True))
 
 
 class Runner:

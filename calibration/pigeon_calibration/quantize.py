@@ -8,7 +8,7 @@ residual adds keep their precision: quantizing the adds took a ViT-B/16 from 85 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,9 +24,22 @@ INT8_LIMIT = 127
 _Constants: TypeAlias = "dict[str, npt.NDArray[Any] | np.generic[Any]]"
 
 _LINEAR_NAME = re.compile(r"layers\.\d+\.(qkv|attention_output|fc1|fc2)")
+_HALF = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 _QUANTIZED_OPS = frozenset(
     {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearMatMul", "MatMulInteger"}
 )
+
+
+def check_quantizable(model: onnx.ModelProto) -> None:
+    """Raise InputError for a graph in half precision, without LayerNormalization, or as ``linears`` does."""
+    if any(tensor.data_type in _HALF for tensor in model.graph.initializer):
+        raise InputError("expected a float32 graph, found weights in half precision; give the graph of `export onnx`")
+    linears(model)
+    if not any(node.op_type == "LayerNormalization" for node in model.graph.node):
+        raise InputError(
+            "expected LayerNormalization, found none: in pieces it overflows in half precision, and loud channels "
+            "cannot be smoothed; give the graph of `export onnx`"
+        )
 
 
 def linears(model: onnx.ModelProto) -> list[onnx.NodeProto]:
@@ -50,12 +63,14 @@ def linear_inputs(model: onnx.ModelProto) -> list[str]:
     return list(dict.fromkeys(node.input[0] for node in linears(model)))
 
 
-def quantize(model: onnx.ModelProto, scales: Mapping[str, float]) -> onnx.ModelProto:
+def quantize(model: onnx.ModelProto, scales: Mapping[str, float], handed_back: Collection[str] = ()) -> onnx.ModelProto:
     """Return the int8 graph; ``scales`` has the scale of each tensor of ``linear_inputs``. Raises as ``linears``.
 
-    ``model`` is unchanged; names, inputs, outputs and metadata stay as they are.
+    The linears named in ``handed_back`` stay in full precision. ``model`` is unchanged; names, inputs, outputs and
+    metadata stay as they are.
     """
-    return _quantized(model, lambda pairs, activation: pairs.of_activation(activation, scales[activation]))
+    chosen = {node.name for node in linears(model)} - set(handed_back)
+    return _quantized(model, chosen, lambda pairs, activation: pairs.of_activation(activation, scales[activation]))
 
 
 def quantize_weights(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -63,11 +78,12 @@ def quantize_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
     The file is a quarter as large; it runs no faster than full precision. Raises as ``linears``.
     """
-    return _quantized(model, lambda _, activation: activation)
+    return _quantized(model, {node.name for node in linears(model)}, lambda _, activation: activation)
 
 
-def _quantized(model: onnx.ModelProto, of_activation: Callable[[_Pairs, str], str]) -> onnx.ModelProto:
-    chosen = {node.name for node in linears(model)}
+def _quantized(
+    model: onnx.ModelProto, chosen: Collection[str], of_activation: Callable[[_Pairs, str], str]
+) -> onnx.ModelProto:
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     pairs = _Pairs()
     for node in model.graph.node:

@@ -1,23 +1,34 @@
-"""PURE: which photographs to calibrate on, and which to judge the result by. The two share no place."""
+"""PURE: which photographs to calibrate on, and which to judge the result by. The two share no place.
+
+Both are spread over the strata (cells of the sphere, folders) as evenly as these have places.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import cos, floor, radians
 from pathlib import Path
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.photo_manifest import PhotoRow, Split
 
+SQUARE_DEG = 10.0
+
 
 @dataclass(frozen=True)
 class Candidate:
-    """A photograph that may be chosen; those of one ``place_id`` are never on both sides."""
+    """A photograph that may be chosen; those of one ``place_id`` are never on both sides.
+
+    ``stratum`` is the cell or folder that it stands for; ``lat_lng`` is None where it is not known.
+    """
 
     path: Path
     place_id: str
+    stratum: str = ""
+    lat_lng: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -30,12 +41,21 @@ class Sample:
 
 def candidates_of_folder(folder: Path, files: Iterable[Path]) -> list[Candidate]:
     """Return the files of a folder, each a place of its own, named by its path within the folder."""
-    return [Candidate(path, path.relative_to(folder).as_posix()) for path in files]
+    names = ((path, path.relative_to(folder)) for path in files)
+    return [Candidate(path, name.as_posix(), name.parent.as_posix()) for path, name in names]
 
 
 def candidates_of_rows(rows: Iterable[PhotoRow]) -> list[Candidate]:
     """Return the rows of a manifest but those of the test split, which no stage of the build may see."""
-    return [Candidate(row.path, row.place_id) for row in rows if row.split is not Split.TEST]
+    kept = (row for row in rows if row.split is not Split.TEST)
+    return [Candidate(row.path, row.place_id, square_of(row.lat, row.lng), (row.lat, row.lng)) for row in kept]
+
+
+def square_of(lat: float, lng: float) -> str:
+    """Return the cell of a coarse grid that a coordinate lies in: about 1,100 km high and, but at the poles, wide."""
+    row = floor(lat / SQUARE_DEG)
+    columns = max(1, round(360 * cos(radians((row + 0.5) * SQUARE_DEG)) / SQUARE_DEG))
+    return f"{row}:{floor((lng + 180) / 360 * columns) % columns}"
 
 
 def choose(candidates: Sequence[Candidate], limit: int, seed: int = 0) -> Sample:
@@ -51,13 +71,25 @@ def choose(candidates: Sequence[Candidate], limit: int, seed: int = 0) -> Sample
             f"expected photographs of at least 2 places, one to calibrate on and one to judge by, found {len(places)}; "
             "add photographs"
         )
-    order = sorted(places, key=lambda place: hashlib.sha256(f"{seed}:{place}".encode()).digest())
-    return Sample(_take(places, order[0::2], limit), _take(places, order[1::2], limit))
+    stratum_of = {candidate.place_id: candidate.stratum for candidate in candidates}
+    order = sorted(places, key=lambda place: (_draw(seed, stratum_of[place]), stratum_of[place], _draw(seed, place)))
+    return Sample(*(_take(places, stratum_of, side, limit) for side in (order[0::2], order[1::2])))
 
 
-def _take(places: dict[str, list[Path]], order: Sequence[str], limit: int) -> tuple[Path, ...]:
-    """Return up to ``limit`` paths: the first of every place, then the second of every place, and so on."""
-    ranked = [
-        (rank, number, path) for number, place in enumerate(order) for rank, path in enumerate(sorted(places[place]))
-    ]
-    return tuple(path for _, _, path in sorted(ranked)[:limit])
+def _draw(seed: int, name: str) -> bytes:
+    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
+
+
+def _take(
+    places: Mapping[str, list[Path]], stratum_of: Mapping[str, str], order: Sequence[str], limit: int
+) -> tuple[Path, ...]:
+    """Return up to ``limit`` paths: a photograph of the first place of every stratum, then of the second, and so on.
+
+    Only when every place has given one does a place give its second.
+    """
+    seen: Counter[str] = Counter()
+    ranked = []
+    for number, place in enumerate(order):
+        ranked += [(rank, seen[stratum_of[place]], number, path) for rank, path in enumerate(sorted(places[place]))]
+        seen[stratum_of[place]] += 1
+    return tuple(path for *_, path in sorted(ranked)[:limit])

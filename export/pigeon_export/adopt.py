@@ -21,8 +21,8 @@ import torch
 from PIL import Image
 from transformers import CLIPModel
 
-from pigeon_calibration.cli import calibrate_int8
 from pigeon_calibration.gate import INT8_THRESHOLDS, measure
+from pigeon_calibration.int8 import Choices, calibrate_int8
 from pigeon_calibration.quantize import quantize_weights
 from pigeon_edge.estimate import Place
 from pigeon_edge.gallery_files import Clusters, write_gallery
@@ -146,7 +146,7 @@ def _write_int8(adopted: Adopted, folder: Path, probes: npt.NDArray[np.uint8], i
         onnx.save_model(adopted.graph, str(folder / "full.onnx"))
         calibrate_int8(
             folder / "full.onnx", images, out=out, report=folder / "report.json",
-            limit=CALIBRATION_PHOTOGRAPHS, thresholds=INT8_THRESHOLDS,
+            choices=Choices(CALIBRATION_PHOTOGRAPHS, INT8_THRESHOLDS),
         )  # fmt: skip
         return "Weights and activations of the linears are int8."
     quantized = quantize_weights(adopted.graph)

@@ -14,13 +14,14 @@ import numpy as np
 import onnx
 from safetensors.numpy import save_file
 
+from pigeon_calibration.gate import UNVERIFIED, VERDICT_KEY
 from pigeon_calibration.observe import load_graph
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.bundle import ENVIRONMENT, Description, open_bundle, seal, verify
 from pigeon_edge.confidence import UNFITTED, read_confidence
 from pigeon_edge.encoders import Encoding, Engine, open_graph
 from pigeon_edge.environment import EnvironmentSettings, check_outputs, settings_of_graph
-from pigeon_edge.errors import InputError
+from pigeon_edge.errors import GateError, InputError
 from pigeon_edge.files import replacing, to_json
 from pigeon_edge.gallery import open_gallery
 from pigeon_edge.photograph import read_pixels
@@ -60,7 +61,10 @@ class Naming:
 
 
 def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path) -> None:
-    """Write a bundle, by rename, once it opens and verifies. Raises InputError or BundleError where a part is amiss."""
+    """Write a bundle, by rename, once it opens and verifies.
+
+    Raises InputError, GateError or BundleError where a part is amiss.
+    """
     encoder = _read_graph(parts.encoder)
     metadata = {entry.key: entry.value for entry in encoder.metadata_props}
     spec, environment = PreprocessSpec.from_graph_metadata(metadata), settings_of_graph(metadata)
@@ -82,8 +86,10 @@ def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path
 
 
 def _read_graph(path: Path) -> onnx.ModelProto:
-    """Read the quantized graph. Raises InputError where it breaks a rule that an engine sets."""
+    """Read the quantized graph. Raises GateError where it fell short, InputError where it breaks an engine's rule."""
     model = load_graph(path)
+    if any(entry.key == VERDICT_KEY and entry.value == UNVERIFIED for entry in model.metadata_props):
+        raise GateError(f"{path}: fell short of the gate of `calibrate int8`; calibrate it again, on more photographs")
     findings = lint(model)
     if findings:
         raise InputError(f"{path}: breaks a rule of the engines: {findings[0]}; export and calibrate it again")

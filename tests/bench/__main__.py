@@ -42,12 +42,14 @@ def _measures() -> tuple[Callable[[], Table], ...]:
     from tests.bench.explanation_table import explanation_table
     from tests.bench.geography_table import geography_table
     from tests.bench.heads_table import heads_table
+    from tests.bench.int8_table import int8_table
     from tests.bench.prototypes_table import prototypes_table
     from tests.bench.refinement_modes_table import refinement_modes_table
     from tests.bench.refinement_table import refinement_table
 
     return (
         encoders_table,
+        int8_table,
         refinement_table,
         refinement_modes_table,
         prototypes_table,

@@ -16,9 +16,9 @@ from tests.bench.table import Table
 from tests.bench.timing import Timing, compare
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from pigeon_calibration.observe import absolute_maxima
+from pigeon_calibration.observation import observe
+from pigeon_calibration.prepare import prepare
 from pigeon_calibration.quantize import linear_inputs, quantize
-from pigeon_calibration.ranges import scales_of_maxima
 from pigeon_edge.encoders import Encoder, Engine, open_graph
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.parity import TorchEncoder
@@ -92,8 +92,8 @@ def _encoders(model: Model, spec: PreprocessSpec, seen: Pixels, folder: Path) ->
     weight = np.random.default_rng(0).normal(size=(model.cells, model.tower.config.hidden_size)).astype(np.float32)
     heads: HeadArrays = {"cells.weight": weight, "cells.bias": np.zeros(model.cells, np.float32)}
     full = to_onnx(model.tower, spec, heads)
-    tensors = linear_inputs(full)
-    int8 = quantize(full, scales_of_maxima(absolute_maxima(full, tensors, np.array_split(seen, 4))))
+    prepared = prepare(full, lambda graph: observe(graph, linear_inputs(graph), np.array_split(seen, 4)))
+    int8 = quantize(prepared.graph, prepared.scales)
     graphs = {"FP32": folder / "encoder.onnx", "INT8": folder / "encoder.int8.onnx"}
     onnx.save_model(full, str(graphs["FP32"]))
     onnx.save_model(int8, str(graphs["INT8"]))

@@ -7,13 +7,18 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
+from PIL import Image
 from typer.testing import CliRunner
 
-from pigeon_calibration.cli import app, calibrate_int8
+from pigeon_calibration import resume
+from pigeon_calibration.cli import app
 from pigeon_calibration.gate import INT8_THRESHOLDS, Thresholds
-from pigeon_calibration.observe import Runner
+from pigeon_calibration.int8 import Choices, calibrate_int8
+from pigeon_calibration.observe import Photographs, Runner
 from pigeon_edge.errors import GateError, InputError, UsageError
 from pigeon_edge.files import sha256_of
 from pigeon_edge.photo_manifest import PhotoRow, write_manifest
@@ -36,8 +41,10 @@ def test_folder_becomes_an_int8_graph_and_a_report(graph, photographs, tmp_path,
     assert report["calibration_photographs"] + report["gate_photographs"] + len(report["unreadable"]) == 20
     assert report["embedding_cosine_p01"] >= report["thresholds"]["cosine_p01"] == 0.98
     assert report["graph_sha256"] == sha256_of(graph)
-    assert report["method"] == "max"
-    assert len(report["scales"]) == 12
+    assert report["schema"] == "pigeon-edge/int8-report@2"
+    assert "smoothed" in report["method"]
+    assert len(report["tensors"]) == 12
+    assert set(report["tensors"]["layers.0.norm1"]) == {"scale", "method", "output_error", "largest_factor"}
     assert Runner(onnx.load(out)).encode(pixels).cell_logits.shape == (16, 7)
 
 
@@ -60,18 +67,94 @@ def test_manifest_serves_as_well_as_a_folder(graph, photographs, tmp_path):
     assert json.loads(report.read_text())["gate_photographs"] > 0
 
 
+def test_report_tells_kilometres_where_cells_and_places_are_known(graph, photographs, tmp_path):
+    files = sorted(photographs.rglob("*.png"))
+    write_manifest(photographs / "manifest.csv", [PhotoRow(p, 1.0 + n, 2.0, f"p{n}") for n, p in enumerate(files)])
+    (tmp_path / "cells").mkdir()
+    np.save(tmp_path / "cells" / "centroid_lat_lng.npy", np.column_stack([np.arange(7) * 4.0 + 1, np.full(7, 2.0)]))
+    report = tmp_path / "r.json"
+    arguments = ("--images", photographs / "manifest.csv", "--out", tmp_path / "o.onnx", "--report", report)
+    result = run("int8", graph, *arguments, "--cells", tmp_path / "cells")
+    assert result.exit_code == 0, result.exception
+    document = json.loads(report.read_text())
+    assert document["moved"]["median_km"] == 0
+    assert list(document["percent_within_km"]["int8"]) == ["1", "25", "200", "750", "2500"]
+    assert document["percent_within_km"]["float32"]["2500"] > document["percent_within_km"]["float32"]["25"]
+    assert "within 750 km" in result.stderr
+    assert "same nearest neighbours" in result.stderr
+
+
+def test_cells_of_another_graph_are_refused(graph, photographs, tmp_path):
+    np.save(tmp_path / "centroid_lat_lng.npy", np.zeros((9, 2)))
+    result = run("int8", graph, "--images", photographs, "--out", tmp_path / "o.onnx", "--cells", tmp_path)
+    assert isinstance(result.exception, InputError)
+    assert "expected (7, 2) coordinates, as the graph has cells, found (9, 2)" in str(result.exception)
+
+
+def test_interrupted_observing_goes_on_and_a_second_run_reads_what_was_seen(graph, photographs, tmp_path, monkeypatch):
+    arguments = ("int8", graph, "--images", photographs, "--out", tmp_path / "a.onnx", "--cache", tmp_path / "cache")
+    monkeypatch.setattr(resume, "SAVE_EVERY", 1)
+    batches, ran = Photographs.batches, []
+
+    def interrupted(self):
+        for number, batch in enumerate(batches(self)):
+            if number == 1:
+                raise KeyboardInterrupt
+            yield batch
+
+    run_graph = Runner.run
+    monkeypatch.setattr(Runner, "run", lambda self, *rest: ran.append(1) or run_graph(self, *rest))
+    monkeypatch.setattr(Photographs, "batches", interrupted)
+    choices = Choices(256, INT8_THRESHOLDS, cache=tmp_path / "cache")
+    with pytest.raises(KeyboardInterrupt):
+        calibrate_int8(graph, photographs, out=tmp_path / "a.onnx", report=tmp_path / "a.json", choices=choices)
+    assert len(list((tmp_path / "cache").iterdir())) == len(ran) == 1
+    monkeypatch.setattr(Photographs, "batches", batches)
+    assert run(*arguments).exit_code == 0
+    whole = len(ran)
+    assert run(*arguments[:5], tmp_path / "b.onnx", *arguments[6:]).exit_code == 0
+    assert len(ran) - whole == 2 * 2  # the gate's two batches through both graphs; nothing is observed again
+    assert run("int8", graph, "--images", photographs, "--out", tmp_path / "c.onnx").exit_code == 0
+    assert len({(tmp_path / f"{name}.onnx").read_bytes() for name in "abc"}) == 1
+
+
+@pytest.mark.parametrize(("spoil", "words"), [
+    ("half", "expected a float32 graph, found weights in half precision"),
+    ("pieces", "expected LayerNormalization, found none"),
+    ("colour", "expected photographs, found images of one colour each"),
+])  # fmt: skip
+def test_bad_inputs_have_their_message(spoil, words, encoder, photographs, tmp_path):
+    if spoil == "half":
+        values = numpy_helper.to_array(encoder.graph.initializer[0]).astype(np.float16)
+        encoder.graph.initializer[0].CopyFrom(numpy_helper.from_array(values, encoder.graph.initializer[0].name))
+    for node in encoder.graph.node if spoil == "pieces" else ():
+        node.op_type = "Identity" if node.op_type == "LayerNormalization" else node.op_type
+    for number, path in enumerate(photographs.rglob("*.png") if spoil == "colour" else ()):
+        Image.new("RGB", (40, 40), (number, 90, 200)).save(path)
+    onnx.save_model(encoder, str(tmp_path / "g.onnx"))
+    result = run("int8", tmp_path / "g.onnx", "--images", photographs, "--out", tmp_path / "o.onnx")
+    assert isinstance(result.exception, InputError)
+    assert words in str(result.exception)
+
+
 def test_failed_gate_leaves_a_report_and_no_graph(graph, photographs, tmp_path, capsys):
     out, report = tmp_path / "g.int8.onnx", tmp_path / "r.json"
     beyond = Thresholds(cosine_p01=1.1, top1_agreement=0.0)
     with pytest.raises(GateError, match=r"g.int8.onnx: not written") as caught:
-        calibrate_int8(graph, photographs, out=out, report=report, limit=5, thresholds=beyond)
+        calibrate_int8(graph, photographs, out=out, report=report, choices=Choices(5, beyond))
     assert caught.value.exit_code == 7
     assert re.search(r"int8 failed: embedding cosine p01 0\.\d+ is under 1.1\n$", capsys.readouterr().err)
     assert not out.exists()
+    marks = {entry.key: entry.value for entry in onnx.load(tmp_path / "g.int8.unverified.onnx").metadata_props}
+    assert marks["pigeon_edge.int8_gate"] == "unverified"
     document = json.loads(report.read_text())
     assert not document["passed"]
     assert len(document["misses"]) == 1
     assert document["gate_photographs"] == 5
+    assert 0 < document["full_precision_share"] <= 0.05  # it tried what it may
+    worst = document["handed_back"][0]
+    assert re.fullmatch(r"layers\.\d\.attention_output", worst["linear"])  # the only ones that fit into the budget
+    assert worst["damage"] > 0
 
 
 @pytest.mark.parametrize(("out", "report"), [("encoder.onnx", "r"), ("o", "encoder.onnx"), ("same", "same")])
@@ -79,7 +162,7 @@ def test_no_file_is_written_over(out, report, graph, photographs, tmp_path):
     before = graph.read_bytes()
     with pytest.raises(UsageError, match="must be three files"):
         calibrate_int8(
-            graph, photographs, out=tmp_path / out, report=tmp_path / report, limit=5, thresholds=INT8_THRESHOLDS
+            graph, photographs, out=tmp_path / out, report=tmp_path / report, choices=Choices(5, INT8_THRESHOLDS)
         )
     assert graph.read_bytes() == before
 
@@ -113,7 +196,7 @@ def test_help_loads_nothing_heavy():
 
 def test_calibrating_needs_no_torch():
     code = (
-        "import sys\nfrom pigeon_calibration import gate, observe, quantize, ranges, sample\n"
+        "import sys\nfrom pigeon_calibration import int8, smooth\n"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -9,11 +9,13 @@ import pytest
 
 from pigeon_calibration.gate import (
     INT8_THRESHOLDS,
+    VERDICT_KEY,
     Parity,
     Thresholds,
     compare,
     cosine_per_row,
     determination,
+    marked,
     measure,
     verdict,
 )
@@ -48,7 +50,9 @@ def test_parity_counts_first_cells_and_finds_the_worst_photograph():
     found = compare(Encoding(embedding, cells), Encoding(worse, moved))
     assert found.photographs == 4
     assert found.cosine_min == found.cosine_p01 == pytest.approx(0.6)
+    assert found.cosine_median == pytest.approx(1)
     assert found.top1_agreement == 0.75
+    assert found.top5_agreement == 1  # of three cells, all are among the first five
 
 
 def test_parity_counts_first_classes_and_errors_of_the_tasks_that_both_have():
@@ -74,19 +78,38 @@ def test_determination_of_what_does_not_vary_is_all_or_nothing():
     assert determination([[1.0], [3.0]], [[2.0], [2.0]]) == 0.0
 
 
-@pytest.mark.parametrize(("parity", "misses"), [
-    (Parity(9, 0.9, 0.98, 0.95), 0),
-    (Parity(9, 0.9, 0.98, None), 0),
-    (Parity(9, 0.9, 0.979, 0.99), 1),
-    (Parity(9, 0.9, 0.99, 0.94), 1),
-    (Parity(9, 0.1, 0.1, 0.1), 2),
-    (Parity(9, math.nan, math.nan, 1.0), 1),
+def test_first_five_cells_are_compared_as_sets():
+    few = np.zeros((2, 1), np.float32)
+    logits = np.arange(20, 0, -2, dtype=np.float32)[None].repeat(2, axis=0)  # (2, 10), best first
+    other = logits.copy()
+    other[0, :5] = other[0, 4::-1]  # the same five in another order
+    other[1, 5:7] = 30  # two strangers come in
+    assert compare(Encoding(few, logits), Encoding(few, other)).top5_agreement == pytest.approx((1 + 3 / 5) / 2)
+
+
+def parity(cosine, top1):
+    return Parity(9, cosine, cosine, cosine, top1, top1)
+
+
+@pytest.mark.parametrize(("found", "misses"), [
+    (parity(0.98, 0.95), 0),
+    (parity(0.98, None), 0),
+    (parity(0.979, 0.99), 1),
+    (parity(0.99, 0.94), 1),
+    (parity(0.1, 0.1), 2),
+    (parity(math.nan, 1.0), 1),
 ])  # fmt: skip
-def test_thresholds_are_reached_or_missed_in_words(parity, misses):
-    assert len(INT8_THRESHOLDS.misses(parity)) == misses
-    assert verdict(parity, INT8_THRESHOLDS).startswith("int8 failed: " if misses else "int8 passed: ")
+def test_thresholds_are_reached_or_missed_in_words(found, misses):
+    assert len(INT8_THRESHOLDS.misses(found)) == misses
+    assert verdict(found, INT8_THRESHOLDS).startswith("int8 failed: " if misses else "int8 passed: ")
 
 
 def test_graph_agrees_with_itself(encoder, pixels):
-    found = measure(encoder, encoder, [pixels[:5], pixels[5:]])
-    assert found == Parity(16, pytest.approx(1.0), pytest.approx(1.0), 1.0)
+    one = pytest.approx(1.0)
+    assert measure(encoder, encoder, [pixels[:5], pixels[5:]]) == Parity(16, one, one, one, 1.0, 1.0)
+
+
+def test_verdict_is_written_into_a_copy(encoder):
+    assert {entry.key: entry.value for entry in marked(encoder, False).metadata_props}[VERDICT_KEY] == "unverified"
+    assert {entry.key: entry.value for entry in marked(encoder, True).metadata_props}[VERDICT_KEY] == "verified"
+    assert VERDICT_KEY not in {entry.key for entry in encoder.metadata_props}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeon_calibration.sample import Candidate, candidates_of_folder, candidates_of_rows, choose
+from pigeon_calibration.sample import Candidate, candidates_of_folder, candidates_of_rows, choose, square_of
 from pigeon_edge.errors import InputError
 from pigeon_edge.photo_manifest import PhotoRow, Split
 
@@ -55,3 +58,24 @@ def test_choice_in_a_folder_does_not_depend_on_where_it_lies():
         choose(candidates_of_folder(Path(root), [Path(root) / n for n in names]), 9) for root in ("/a", "/b/c")
     )
     assert [path.name for path in here.calibration] == [path.name for path in there.calibration]
+
+
+def test_every_stratum_gives_to_both_sides_before_any_gives_twice():
+    listing = [Candidate(Path(f"{s}-{n}.jpg"), f"{s}-{n}", f"cell {s}") for s in range(4) for n in range(2 + 20 * s)]
+    chosen = choose(listing, 4)
+    for side in (chosen.calibration, chosen.gate):
+        assert sorted(path.name[0] for path in side) == ["0", "1", "2", "3"]
+    larger = choose(listing, 12)
+    counts = Counter(path.name[0] for path in larger.calibration)
+    assert counts["0"] == 1
+    assert max(counts.values()) - min(counts[s] for s in "123") <= 1
+
+
+def test_squares_are_of_about_one_size_and_whole():
+    assert square_of(51.5, -0.1) == square_of(53.0, -8.0) != square_of(49.0, -0.1)
+    assert square_of(-89.0, 10.0) == square_of(-85.0, 40.0)
+    assert square_of(0.5, 180.0) == square_of(0.5, -180.0)
+    per_row = Counter(square_of(lat, lng).split(":")[0] for lat, lng in product((5.0, 65.0), np.arange(-180, 180, 0.5)))
+    squares = {square_of(lat, lng) for lat, lng in product((5.0, 65.0), np.arange(-180, 180, 0.5))}
+    assert per_row["0"] == per_row["6"]
+    assert Counter(square.split(":")[0] for square in squares) == {"0": 36, "6": 15}

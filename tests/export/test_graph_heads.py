@@ -8,8 +8,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from pigeon_calibration import gate, quantize
-from pigeon_calibration.observe import Runner, absolute_maxima
-from pigeon_calibration.ranges import scales_of_maxima
+from pigeon_calibration.observation import observe
+from pigeon_calibration.observe import Runner
+from pigeon_calibration.prepare import prepare
+from pigeon_calibration.report import Evidence, Judged, document
 from pigeon_edge.encoders import Engine, open_graph
 from pigeon_edge.environment import environments, settings_of_graph
 from pigeon_edge.errors import InputError
@@ -45,8 +47,8 @@ def graph(make_tower, heads):
 
 @pytest.fixture
 def int8(graph, make_pixels):
-    maxima = absolute_maxima(graph, quantize.linear_inputs(graph), [make_pixels(16)])
-    return quantize.quantize(graph, scales_of_maxima(maxima))
+    prepared = prepare(graph, lambda model: observe(model, quantize.linear_inputs(model), [make_pixels(16)]))
+    return quantize.quantize(prepared.graph, prepared.scales)
 
 
 def settings_of(graph):
@@ -109,7 +111,9 @@ def test_int8_graph_keeps_the_tasks_in_float32_and_near(graph, int8, make_pixels
     parity = gate.measure(graph, int8, [make_pixels(16)[:7], make_pixels(16)[7:]])
     assert parity.tasks == pytest.approx(compare(full, quantized).tasks)
     assert min(parity.tasks.values()) > 0.8
-    report = gate.report(parity, gate.INT8_THRESHOLDS, gate.Evidence("max", 1, "a", "b", {}))
+    prepared = prepare(graph, lambda model: observe(model, quantize.linear_inputs(model), [make_pixels(16)]))
+    judged = Judged(parity, full, quantized, None, None)
+    report = document(judged, gate.INT8_THRESHOLDS, Evidence("a", "b", 1, 0), prepared, [])
     assert report["climate_logits_agreement"] == pytest.approx(parity.tasks["climate_logits"], abs=1e-4)
 
 

@@ -12,9 +12,10 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from pigeon_calibration import quantize
+from pigeon_calibration.gate import marked
 from pigeon_edge.bundle import open_bundle, verify
 from pigeon_edge.encoders import Engine, Precision, open_encoder
-from pigeon_edge.errors import BundleError, InputError, PigeonError
+from pigeon_edge.errors import BundleError, GateError, InputError, PigeonError
 from pigeon_edge.gallery_files import Clusters, write_gallery
 from pigeon_edge.locator import open_locator
 from pigeon_edge.paper_refinement import PaperRefinement
@@ -179,6 +180,14 @@ def test_graph_that_breaks_a_rule_of_the_engines_is_refused(parts, tmp_path):
     onnx.save_model(model, str(tmp_path / "new.onnx"))
     with pytest.raises(InputError, match=r"new\.onnx: breaks a rule of the engines: .*; export and calibrate it again"):
         pack(replace(parts, encoder=tmp_path / "new.onnx"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
+
+
+def test_graph_that_fell_short_of_its_gate_is_refused(parts, tmp_path):
+    model = marked(onnx.load(parts.encoder), passed=False)
+    onnx.save_model(model, str(tmp_path / "unverified.onnx"))
+    with pytest.raises(GateError, match=r"unverified\.onnx: fell short of the gate of `calibrate int8`"):
+        pack(replace(parts, encoder=tmp_path / "unverified.onnx"), NAMING, PaperRefinement(), tmp_path / "out.pigeon")
+    assert not (tmp_path / "out.pigeon").exists()
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def stages(out: Path, size: str, seed: int) -> Iterator[Stage]:
     yield _stage(model, "train", "fit", "--manifest", manifest, "--cells", cells, "--preset", preset.fit)
     yield _stage(graph, "export", "onnx", model)
     yield _stage(
-        quantized, "calibrate", "int8", graph, "--images", manifest,
+        quantized, "calibrate", "int8", graph, "--images", manifest, "--cells", cells,
         "--limit", preset.calibration_photographs, "--report", report,
     )  # fmt: skip
     yield _stage(
