@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -41,13 +42,13 @@ def _config(tokenizer: CLIPTokenizer, projection: int) -> CLIPConfig:
     return CLIPConfig(text_config=text, vision_config=vision, projection_dim=projection)
 
 
-def byte_tokenizer(folder: Path) -> CLIPTokenizer:
-    """Return a byte-level BPE tokenizer as CLIP's is: every byte, within a word and at its end, and a few merges."""
+def byte_tokenizer(folder: Path, merges: Sequence[tuple[str, str]] = _MERGES) -> CLIPTokenizer:
+    """Return a byte-level BPE tokenizer as CLIP's is: every byte, within a word and at its end, and merges."""
     alphabet = sorted(ByteLevel.alphabet())
-    merged = [first + second for first, second in _MERGES]
+    merged = [first + second for first, second in merges]
     tokens = [*alphabet, *(byte + _WORD_END for byte in alphabet), *merged, "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
-    merges = "\n".join(["#version: 0.2", *(f"{first} {second}" for first, second in _MERGES)])
-    (folder / "merges.txt").write_text(merges + "\n", encoding="utf-8")
+    lines = ["#version: 0.2", *(f"{first} {second}" for first, second in merges)]
+    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return CLIPTokenizer.from_pretrained(folder)

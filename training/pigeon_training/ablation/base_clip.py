@@ -12,6 +12,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_training.ablation.words import byte_pairs, words_of
 from pigeon_training.clip_folder import Clip
 from pigeon_training.contrast.batches import CaptionOf
 from pigeon_training.model import vision_config
@@ -21,8 +22,8 @@ from pigeon_training.planet.world import World
 from pigeon_training.presets import TowerPreset
 from pigeon_training.testing import byte_tokenizer
 
-WORDS = 2000
-"""Tokens at most; the descriptions and the captions have some hundreds of words."""
+MERGES = 1000
+"""Byte pairs at most; the descriptions and the captions have some hundreds of words."""
 
 TEXT_TOWER = {"hidden_size": 96, "intermediate_size": 192, "num_hidden_layers": 2, "num_attention_heads": 3}
 PROJECTION = 64
@@ -32,7 +33,8 @@ CONTEXT_TOKENS = 77
 def new_clip(tower: TowerPreset, sentences: Sequence[str], seed: int) -> Clip:
     """Return a CLIP model with random weights, and a tokenizer that knows the words of some sentences."""
     with tempfile.TemporaryDirectory() as folder:
-        tokenizer = byte_tokenizer(Path(folder)).train_new_from_iterator(sentences, WORDS, show_progress=False)
+        words = words_of(byte_tokenizer(Path(folder)), sentences)
+        tokenizer = byte_tokenizer(Path(folder), byte_pairs(words, MERGES))
     special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     text = {**TEXT_TOWER, **special, "pad_token_id": tokenizer.pad_token_id, "vocab_size": len(tokenizer)}
     text["max_position_embeddings"] = CONTEXT_TOKENS
