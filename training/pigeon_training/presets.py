@@ -155,32 +155,31 @@ HEADS_PRESETS = {
     "toy": replace(PIGEON_HEADS, smoothing=Smoothing(250.0), learning_rate=1e-2, batch=128, epochs=100, patience=20),
 }
 
+PIGEON_TUNE = TunePreset(
+    smoothing=PIGEON_HEADS.smoothing,
+    tasks=PIGEON_HEADS.tasks,
+    elevation_offset_m=PIGEON_HEADS.elevation_offset_m,
+    epochs=20,
+    patience=3,
+    batch=PIGEON_HEADS.batch,
+    micro_batch=32,
+    learning_rate=PIGEON_HEADS.learning_rate,
+    weight_decay=PIGEON_HEADS.weight_decay,
+    warmup=0.02,
+    bfloat16=True,
+)
+PIGEOTTO_HEADS = HEADS_PRESETS["pigeotto"]
+
 TUNE_PRESETS = {
-    "pigeon": TunePreset(
-        smoothing=Smoothing(75.0, normalised=False),
-        tasks=("regression", "climate", "month"),
-        elevation_offset_m=408.0,
-        epochs=20,
-        patience=3,
-        batch=1024,
-        micro_batch=32,
-        learning_rate=2e-5,
-        weight_decay=0.01,
-        warmup=0.02,
-        bfloat16=True,
-    ),
-    "pigeotto": TunePreset(
-        smoothing=Smoothing(65.0, normalised=False),
-        tasks=("regression", "climate"),
-        elevation_offset_m=416.0,
+    "pigeon": PIGEON_TUNE,
+    "pigeotto": replace(
+        PIGEON_TUNE,
+        smoothing=PIGEOTTO_HEADS.smoothing,
+        tasks=PIGEOTTO_HEADS.tasks,
+        elevation_offset_m=PIGEOTTO_HEADS.elevation_offset_m,
         epochs=4,
         patience=2,
-        batch=1024,
         micro_batch=128,
-        learning_rate=2e-5,
-        weight_decay=0.01,
-        warmup=0.02,
-        bfloat16=True,
     ),
     "toy": TunePreset(
         smoothing=Smoothing(250.0),
