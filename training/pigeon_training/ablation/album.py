@@ -63,8 +63,13 @@ class Album:
         rows = self.rows[split]
         views = panoramas(rows) if panorama else singles(rows)
         number = {row.path: index for index, row in enumerate(rows)}
-        tasks = read_task_targets(self.manifest, [sample[0] for sample in views])
-        return Samples(views, [[number[row.path] for row in sample] for sample in views], tasks)
+        numbers = [[number[row.path] for row in sample] for sample in views]
+        return Samples(views, numbers, self._targets[split].take(np.array([own[0] for own in numbers])))
+
+    @cached_property
+    def _targets(self) -> Mapping[Split, TaskTargets]:
+        """The targets of each split's rows; the manifest is read once for all rows of the ablation."""
+        return {split: read_task_targets(self.manifest, rows) for split, rows in self.rows.items()}
 
 
 def open_album(manifest: Path, preset: CellPreset) -> Album:
