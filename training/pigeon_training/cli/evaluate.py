@@ -54,24 +54,15 @@ def evaluate(
     One photograph a place of the test split, by default. The report has percentages within 1, 25, 200, 750 and 2500 km,
     median, mean, GeoGuessr score and their 95 % intervals; countries, geocells and tasks as far as they are known.
     """
-    from functools import partial
-
     from pigeon_edge.errors import UsageError
     from pigeon_edge.files import write_json
     from pigeon_training.evaluation import stage
     from pigeon_training.evaluation.photographs import chosen, training_photographs
     from pigeon_training.geography.boundaries import read_boundaries
 
-    if (bundle is None) == (checkpoint is None):
-        raise UsageError("expected one of --bundle and --checkpoint, found both or neither")
+    predict = stage.predictor_of(bundle, checkpoint, cells, confidence)
     if panoramas and (bundle or benchmark):
         raise UsageError("--panoramas goes with --checkpoint and the test split; a bundle takes single photographs")
-    if bundle:
-        predict = partial(stage.predict_of_bundle, bundle, confidence, cells)
-    elif checkpoint and cells and not confidence:
-        predict = partial(stage.predict_of_checkpoint, checkpoint, cells)
-    else:
-        raise UsageError("--checkpoint needs --cells, and takes no --confidence: it promises no radius")
     borders = read_boundaries(boundaries) if boundaries else None
     predicted = predict(chosen(manifest, limit, panoramas=panoramas, benchmark=benchmark))
     training = [] if benchmark else training_photographs(manifest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from pigeon_edge.bundle import open_bundle
 from pigeon_edge.cli.console import progress
 from pigeon_edge.confidence import read_confidence
-from pigeon_edge.errors import PartialFailureError
+from pigeon_edge.errors import PartialFailureError, UsageError
 from pigeon_edge.locator import open_locator
 from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
 from pigeon_training.baselines import constant_guess, nearest_pixels
@@ -31,6 +32,18 @@ from pigeon_training.tasks import REGRESSIONS
 _SHOWN_FAILURES = 5
 
 Say = Callable[[str], None]
+Predict = Callable[[Sequence[Sample]], Predicted]
+
+
+def predictor_of(bundle: Path | None, checkpoint: Path | None, cells: Path | None, confidence: Path | None) -> Predict:
+    """Return what predicts with a bundle, or with a checkpoint. Raises UsageError where these do not go together."""
+    if (bundle is None) == (checkpoint is None):
+        raise UsageError("expected one of --bundle and --checkpoint, found both or neither")
+    if bundle:
+        return partial(predict_of_bundle, bundle, confidence, cells)
+    if checkpoint and cells and not confidence:
+        return partial(predict_of_checkpoint, checkpoint, cells)
+    raise UsageError("--checkpoint needs --cells, and takes no --confidence: it promises no radius")
 
 
 def predict_of_bundle(
