@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnx
 
 from pigeon_calibration.observe import Runner
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.encoders.protocol import Encoder, Encoding
 from pigeon_edge.preprocess import Pixels
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -64,12 +64,12 @@ INT8_THRESHOLDS = Thresholds(cosine_p01=0.98, top1_agreement=0.95)
 
 
 def cosine_per_row(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
-    """Return the cosine similarity (N,) of rows (N, D); 0 where a row has no length or holds NaN."""
+    """Return the cosine similarity (N,) of rows (N, D); 0 where a row has no length or holds NaN or infinity."""
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return np.asarray(
-        np.nan_to_num((first * second).sum(axis=1) / np.maximum(lengths, np.finfo(np.float64).tiny), nan=0.0)
-    )
+    with np.errstate(invalid="ignore"):
+        lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+        cosine = (first * second).sum(axis=1) / np.maximum(lengths, np.finfo(np.float64).tiny)
+    return np.asarray(np.nan_to_num(cosine, nan=0.0))
 
 
 def compare(a: Encoding, b: Encoding) -> Parity:
@@ -104,8 +104,12 @@ def _cell_agreement(a: Encoding, b: Encoding, count: int) -> float | None:
 
 def encode(model: onnx.ModelProto, batches: Iterable[Pixels]) -> Encoding:
     """Return a graph's encoding of all photographs. Raises EngineError where it does not run."""
-    runner = Runner(model)
-    encodings = [runner.encode(pixels) for pixels in batches]
+    return encode_with(Runner(model), batches)
+
+
+def encode_with(encoder: Encoder, batches: Iterable[Pixels]) -> Encoding:
+    """Return an encoder's encoding of all photographs."""
+    encodings = [encoder.encode(pixels) for pixels in batches]
     return Encoding(
         np.concatenate([encoding.embedding for encoding in encodings]),
         np.concatenate([encoding.cell_logits for encoding in encodings]),
