@@ -208,6 +208,16 @@ def test_a_damaged_plan_says_how_to_build_it_again(gpu, version, name):
     assert trt.alive == 0
 
 
+def test_a_tensorrt_that_the_driver_does_not_fit_is_an_error(gpu, plan):
+    def returned_nothing(logger):
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    trt = ExecutingTensorRt("10.3.0", gpu)
+    trt.module.Runtime = returned_nothing
+    with pytest.raises(EngineError, match=r"TensorRT 10\.3\.0 does not start on this GPU.*install the one that"):
+        TensorRtEncoder(trt.api, plan)
+
+
 def test_an_engine_without_the_logits_is_refused(gpu, make_graph):
     trt = ExecutingTensorRt("10.3.0", gpu)
     with pytest.raises(EngineError, match="the engine: an encoder has cell_logits, found only pixels, image_embedding"):

@@ -54,10 +54,7 @@ def _on_gpu(api: TensorRt, plans: list[bytes], serve: Serve) -> None:
 
 
 def _with_engine(api: TensorRt, plans: list[bytes], serve: Serve) -> None:
-    runtime = api.module.Runtime(api.module.Logger(api.module.Logger.ERROR))
-    engine = runtime.deserialize_cuda_engine(plans.pop())
-    if engine is None:
-        raise EngineError(f"{api.label} cannot read the engine: damaged, or built elsewhere; build it again: {REBUILD}")
+    engine = _engine_of(api, plans.pop())
     names = _tensors(api, engine)
     profiles = _profiles(engine)
     context = _done(engine.create_execution_context(), "make room for the engine's activations")
@@ -68,6 +65,20 @@ def _with_engine(api: TensorRt, plans: list[bytes], serve: Serve) -> None:
             for name, (shape, dtype) in {name: _row(api, engine, name) for name in names}.items()
         }
         serve(_Session(context, profiles, buffers, stack.enter_context(cuda.stream())).encode)
+
+
+def _engine_of(api: TensorRt, plan: bytes) -> Any:
+    try:
+        runtime = api.module.Runtime(api.module.Logger(api.module.Logger.ERROR))
+    except TypeError as error:  # so the bindings tell that the library has returned nothing
+        raise EngineError(
+            f"{api.label} does not start on this GPU, for the reason that it printed; install the one that the GPU's "
+            "driver is made for"
+        ) from error
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise EngineError(f"{api.label} cannot read the engine: damaged, or built elsewhere; build it again: {REBUILD}")
+    return engine
 
 
 def _tensors(api: TensorRt, engine: Any) -> list[str]:
