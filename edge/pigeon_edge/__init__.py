@@ -1,8 +1,8 @@
 """Where was this photograph taken? Answered on the device, offline, with an honest radius.
 
     from pigeon_edge import open_bundle, open_locator, read_pixels
-    locator = open_locator(open_bundle("NAME.pigeon"))
-    [estimate] = locator.locate(read_pixels("photo.jpg", locator.preprocess)[None])
+    with open_locator(open_bundle("NAME.pigeon")) as locator:
+        [estimate] = locator.locate(read_pixels("photo.jpg", locator.preprocess)[None])
 
 Names are loaded when they are first used, so that importing the package costs nothing.
 """

@@ -8,6 +8,7 @@
     ├── EngineError          6   an inference engine cannot run this graph here
     ├── GateError            7   a result failed its accuracy gate
     ├── MissingToolError     8   something outside the project is not installed
+    ├── NotWorthItError      9   a quantized engine was demanded that is no faster, or not accurate, on this machine
     └── TemporaryError      75   worth trying again later
 
 A message is one line: what was expected, what came, what to do.
@@ -62,6 +63,12 @@ class MissingToolError(PigeonError):
     """Raised when something outside the project is not installed."""
 
     exit_code = 8
+
+
+class NotWorthItError(PigeonError):
+    """Raised when a quantized engine is demanded where it is no faster, or not accurate enough."""
+
+    exit_code = 9
 
 
 class TemporaryError(PigeonError):
