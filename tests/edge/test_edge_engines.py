@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import stat
 import sys
 from types import SimpleNamespace
@@ -40,6 +41,12 @@ def test_a_key_read_from_its_json_is_the_same(tmp_path):
         EngineKey.from_json({**ORIN.to_json(), "colour": "red"})
 
 
+def test_the_key_here_is_of_the_graph_the_library_and_the_machine():
+    api, gpu = TensorRt(None, Flavour.TENSORRT, "10.3.0"), Gpu("Orin", (8, 7), integrated=True)
+    assert EngineKey.of("a1" * 32, api, gpu, "36.4") == ORIN
+    assert EngineKey.of("a1" * 32, api, gpu, None, EngineOptions((1,))).options.batches == (1,)
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -74,6 +81,12 @@ def test_what_is_stored_is_found_whole(cache):
     assert found.verdict.trials[EnginePrecision.FP16].latency[8] == Latency(39.0, 0.2)
     assert found.plan == cache.folder / ORIN.graph_sha256[:16] / ORIN.digest[:16] / "engine.plan"
     assert stat.S_IMODE(found.plan.parent.stat().st_mode) == 0o700
+
+
+def test_an_engine_that_gave_nan_is_null_in_json():
+    trial = Trial({}, math.nan)
+    assert json.loads(json.dumps(trial.to_json(), allow_nan=False)) == {"latency": {}, "cosine": None}
+    assert math.isnan(Trial.from_json(trial.to_json()).cosine)
 
 
 def test_a_new_engine_takes_the_place_of_the_old_one(cache):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,7 +46,10 @@ class Latency:
 
 @dataclass(frozen=True)
 class Trial:
-    """How an engine did: its latency by batch size, and the least cosine to the bundle's golden embeddings."""
+    """How an engine did: its latency by batch size, and the least cosine to the bundle's golden outputs.
+
+    The cosine is NaN where the engine gave NaN; JSON has null for it.
+    """
 
     latency: Mapping[int, Latency]
     cosine: float
@@ -53,13 +57,13 @@ class Trial:
     def to_json(self) -> dict[str, Any]:
         """Return the trial as JSON values."""
         return {"latency": {str(batch): vars(latency) for batch, latency in self.latency.items()},
-                "cosine": self.cosine}  # fmt: skip
+                "cosine": None if math.isnan(self.cosine) else self.cosine}  # fmt: skip
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Trial:
         """Read what ``to_json`` wrote. Raises UsageError, TypeError, ValueError or KeyError where it is malformed."""
         latency = {int(batch): read_settings(Latency, entry) for batch, entry in document["latency"].items()}
-        return cls(latency, float(document["cosine"]))
+        return cls(latency, math.nan if document["cosine"] is None else float(document["cosine"]))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pigeon_edge.engines.api import TensorRt
+from pigeon_edge.engines.machine import Gpu
 from pigeon_edge.settings import read_settings
 
 BATCHES = (1, 4, 8)
@@ -41,6 +43,13 @@ class EngineKey:
     capability: str
     l4t: str | None
     options: EngineOptions
+
+    @classmethod
+    def of(
+        cls, graph_sha256: str, api: TensorRt, gpu: Gpu, l4t: str | None, options: EngineOptions = EngineOptions()
+    ) -> EngineKey:
+        """Return the key of a graph's engine for a TensorRT and a GPU; ``l4t`` is what ``l4t_release`` returns."""
+        return cls(graph_sha256, api.flavour.value, api.version, gpu.name, gpu.capability_label, l4t, options)
 
     @property
     def digest(self) -> str:
