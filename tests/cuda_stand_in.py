@@ -167,6 +167,7 @@ class _Context:
     def detach(self) -> None:
         assert threading.get_ident() == self._thread
         self._cuda.retained -= 1
+        self._cuda.threads.clear()  # the next context may have another thread
 
 
 @contextmanager

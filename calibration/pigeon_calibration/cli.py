@@ -56,7 +56,8 @@ def confidence(
 
     rows = [row for row in read_manifest(manifest) if row.split is Split.VALIDATION]
     opened = open_bundle(bundle)
-    settings = fit_confidence(open_locator(opened), open_gallery(opened), rows)
+    with open_locator(opened) as locator:
+        settings = fit_confidence(locator, open_gallery(opened), rows)
     write_json(out, vars(settings))
     typer.echo(
         f"{out}: temperature {settings.temperature:g}, radius {settings.radius_scale:g} times the spread, "

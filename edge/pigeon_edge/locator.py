@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -31,7 +32,10 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Locator:
-    """Everything that turns pixels into estimates; ``open_locator`` gathers it from a bundle."""
+    """Everything that turns pixels into estimates; ``open_locator`` gathers it from a bundle.
+
+    As a context manager it releases its encoder at the end, where that holds what must be released (a GPU's memory).
+    """
 
     preprocess: PreprocessSpec
     encoder: Encoder
@@ -41,6 +45,13 @@ class Locator:
     confidence: ConfidenceSettings
     label: str
     environment: EnvironmentSettings | None = None
+
+    def __enter__(self) -> Locator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if isinstance(self.encoder, AbstractContextManager):
+            self.encoder.__exit__(None, None, None)
 
     def locate(self, pixels: Pixels) -> list[Estimate]:
         """Return one estimate for each of (N, S, S, 3) uint8 pixels, as ``preprocess`` and ``photograph`` make them."""
@@ -93,7 +104,7 @@ class Locator:
 
 
 def open_locator(bundle: Bundle, engine: Engine = Engine.AUTO) -> Locator:
-    """Open everything in a bundle that locating needs. Raises BundleError or EngineError."""
+    """Open everything in a bundle that locating needs. Raises BundleError, EngineError or MissingToolError."""
     return Locator(
         preprocess=bundle.description.preprocess,
         encoder=open_encoder(bundle, engine),

@@ -39,6 +39,11 @@ def test_help_imports_no_engine_and_no_trainer(python, option):
     assert _loaded_by(python, code).isdisjoint([*HEAVY, "openvino", "onnxruntime", "pillow_heif"])
 
 
+def test_locating_touches_neither_cuda_nor_tensorrt_where_no_engine_was_built(python, tiny, photographs):
+    code = f"import sys; sys.argv = ['pigeon-edge', 'locate', {str(photographs)!r}, '--bundle', {str(tiny.path)!r}]\n"
+    assert _loaded_by(python, code + _CALL_MAIN).isdisjoint(["tensorrt", "tensorrt_rtx_bindings", "pycuda"])
+
+
 _CALL_MAIN = """
 from pigeon_edge.cli.main import main
 try:

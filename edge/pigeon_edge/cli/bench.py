@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pigeon_edge.bench.duration import seconds_of
 from pigeon_edge.bench.measure import Bench
-from pigeon_edge.bench.photographs import read_photographs
+from pigeon_edge.bench.photographs import Photographs, read_photographs
 from pigeon_edge.bench.record import Record
 from pigeon_edge.bench.report import Setting, engine_of, load_per_core, report
 from pigeon_edge.bench.table import page
@@ -21,6 +21,7 @@ from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import TOY_PLANET, BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
 from pigeon_edge.encoders import Engine
 from pigeon_edge.files import to_json, write_json
+from pigeon_edge.locator import Locator
 from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 from pigeon_edge.system.machine import power_mode, this_machine
 from pigeon_edge.system.memory import process_memory
@@ -57,8 +58,20 @@ def bench(
     Interrupted, the report is of what was measured so far.
     """
     planned_s = seconds_of(duration)
-    locator = locator_of(bundle, engine)
-    photographs = read_photographs(images or [SAMPLES], locator.preprocess, allow_pixels(max_pixels))
+    with locator_of(bundle, engine) as locator:
+        photographs = read_photographs(images or [SAMPLES], locator.preprocess, allow_pixels(max_pixels))
+        document, stopped = _measured(locator, photographs, planned_s)
+    typer.echo(to_json(document) if json else page(document), nl=False)
+    if out:
+        write_json(out, document)
+    if planned_s < SUSTAINED_S:
+        say("pigeon-edge: a burst, not a sustained figure; publish one of --duration 30m")
+    if stopped:
+        raise stopped
+
+
+def _measured(locator: Locator, photographs: Photographs, planned_s: float) -> tuple[dict[str, Any], SystemExit | None]:
+    """Warm up and measure; return the report, and the exit that was asked for meanwhile."""
     load = load_per_core()
     measuring = Bench(locator, photographs, time.perf_counter)
     _drain(measuring.run(Record(WARM_UP_S)))
@@ -69,14 +82,7 @@ def bench(
     stopped = _watched(progress(measuring.run(record), int(planned_s), "seconds"), watch)
     if stopped and not record.measured_s:
         raise stopped
-    document = report(setting, photographs, record, watch, process_memory(), interrupted=stopped is not None)
-    typer.echo(to_json(document) if json else page(document), nl=False)
-    if out:
-        write_json(out, document)
-    if planned_s < SUSTAINED_S:
-        say("pigeon-edge: a burst, not a sustained figure; publish one of --duration 30m")
-    if stopped:
-        raise stopped
+    return report(setting, photographs, record, watch, process_memory(), interrupted=stopped is not None), stopped
 
 
 def _watched(seconds: Iterable[None], watch: Watch) -> SystemExit | None:

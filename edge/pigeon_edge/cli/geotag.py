@@ -38,10 +38,9 @@ def geotag(
     """
     kind = format or (Format.JSONL if str(out) in STDOUT_NAMES else format_of(out))
     found = scan(paths)
-    locator = locator_of(bundle, engine)
     summary = Summary()
-    events = archive.geotag(found.photographs, locator, allow_pixels(max_pixels))
-    with events_file(out, kind) as write:
+    with locator_of(bundle, engine) as locator, events_file(out, kind) as write:
+        events = archive.geotag(found.photographs, locator, allow_pixels(max_pixels))
         for event in progress(events, len(found.photographs), "photographs"):
             summary.add(event)
             write(event)

@@ -44,12 +44,12 @@ def locate(
     also tell height, population, weather, climate and season, as lines under the photograph.
     """
     paths = scan(images).photographs
-    locator = locator_of(bundle, engine)
     summary = Summary()
     events = []
-    for event in geotag(paths, locator, allow_pixels(max_pixels)):
-        summary.add(event)
-        events.append(_with_candidates(event, top_k))
+    with locator_of(bundle, engine) as locator:
+        for event in geotag(paths, locator, allow_pixels(max_pixels)):
+            summary.add(event)
+            events.append(_with_candidates(event, top_k))
     typer.echo("".join(map(json_line, events)) if json else printable(_table(_entries(events))), nl=False)
     if summary.errors:
         for line in summary.errors:

@@ -9,7 +9,7 @@ import typer
 
 from pigeon_edge.bundle import open_bundle
 from pigeon_edge.cli.console import say
-from pigeon_edge.encoders import Engine
+from pigeon_edge.encoders import Engine, automatic
 from pigeon_edge.locator import Locator, open_locator
 from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 
@@ -19,17 +19,25 @@ BundleOption = Annotated[
     Path | None,
     typer.Option("--bundle", envvar="PIGEON_EDGE_BUNDLE", help="The bundle to locate with; default: the toy planet."),
 ]
-EngineOption = Annotated[Engine, typer.Option("--engine", help="What runs the encoder.")]
+EngineOption = Annotated[
+    Engine, typer.Option("--engine", help="What runs the encoder; auto: the GPU where an engine was built for it.")
+]
 MaxPixelsOption = Annotated[
     int, typer.Option("--max-pixels", min=1, help=f"Refuse images of more pixels (default {DEFAULT_MAX_PIXELS:,}).")
 ]
 
 
 def locator_of(bundle: Path | None, engine: Engine) -> Locator:
-    """Open the bundle that the user chose; say so where it is the toy planet, which knows no real place."""
+    """Open the bundle that the user chose; say where it is the toy planet, and where a GPU stands idle."""
     if bundle is None:
         say("pigeon-edge: using the toy planet, which knows no real place; name another bundle with --bundle")
-    return open_locator(open_bundle(bundle or TOY_PLANET), engine)
+    opened = open_bundle(bundle or TOY_PLANET)
+    if engine is Engine.AUTO:
+        choice = automatic(opened)
+        if choice.hint:
+            say(f"pigeon-edge: {choice.hint}")
+        return open_locator(opened, choice.engine)
+    return open_locator(opened, engine)
 
 
 def allow_pixels(max_pixels: int) -> int:

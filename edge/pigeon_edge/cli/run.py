@@ -37,10 +37,9 @@ def run(
 ) -> None:
     """Locate the frames of a stream; print one JSON event for each."""
     frames = open_source(source, allow_pixels(max_pixels))
-    locator = locator_of(bundle, engine)
-    events = stream_events(source, at_rate(frames, fps) if fps else frames, locator)
     summary = Summary()
-    with events_file(out, Format.JSONL) as write:
+    with locator_of(bundle, engine) as locator, events_file(out, Format.JSONL) as write:
+        events = stream_events(source, at_rate(frames, fps) if fps else frames, locator)
         broken = _drain(islice(events, limit), write, summary)
     say(f"pigeon-edge: {summary}")
     if broken:

@@ -10,7 +10,6 @@ import ctypes
 import json
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -60,14 +59,12 @@ def tensorrt() -> dict[str, Any]:
 
 
 def _tensorrt() -> TensorRt:
-    """Load TensorRT, or TensorRT-RTX where there is no other; the reason is told why the first cannot be."""
-    from pigeon_edge.engines.api import Flavour, load_tensorrt
+    """Load TensorRT, or TensorRT-RTX where that alone is installed. Raises EngineError with the bare reason."""
+    from pigeon_edge.engines.api import installed_flavour, load_tensorrt
 
     try:
-        return load_tensorrt(Flavour.TENSORRT)
+        return load_tensorrt(installed_flavour())
     except MissingToolError as error:
-        with suppress(MissingToolError):
-            return load_tensorrt(Flavour.RTX)
         raise EngineError(str(error.__cause__)) from error
 
 
@@ -114,14 +111,15 @@ def engine(bundle: str) -> dict[str, Any]:
 def self_test(bundle: str, name: str) -> dict[str, Any]:
     """Return how near an engine comes to a bundle's golden probes; ``name`` is one of ``encoders.Engine``."""
     from pigeon_edge.bundle import open_bundle
-    from pigeon_edge.encoders import Engine, open_encoder
+    from pigeon_edge.encoders import Engine
     from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
+    from pigeon_edge.locator import open_locator
 
     opened = open_bundle(bundle)
     golden = read_golden(opened.file(GOLDEN))
-    encoder = open_encoder(opened, Engine(name))
-    library = type(encoder).__module__.rpartition(".")[2]
-    return {"engine": library, "cosine": least_cosine(encoder, golden), "least": LEAST_COSINE}
+    with open_locator(opened, Engine(name)) as locator:
+        library = type(locator.encoder).__module__.rpartition(".")[2]
+        return {"engine": library, "cosine": least_cosine(locator.encoder, golden), "least": LEAST_COSINE}
 
 
 _PROBES: Mapping[str, Callable[..., dict[str, Any]]] = MappingProxyType(

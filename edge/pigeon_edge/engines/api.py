@@ -7,6 +7,7 @@ what they do not share is a property or a method of ``TensorRt``.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -79,6 +80,12 @@ class TensorRt:
             raise EngineError(f"{self.label} builds for compute capabilities {able}, not for {capability}")
         config.num_compute_capabilities = 1
         config.set_compute_capability(known.__members__[name], 0)
+
+
+def installed_flavour() -> Flavour:
+    """Return TensorRT-RTX where that alone is installed, else TensorRT; neither is imported."""
+    present = {flavour for flavour, name in _MODULES.items() if importlib.util.find_spec(name)}
+    return Flavour.RTX if present == {Flavour.RTX} else Flavour.TENSORRT
 
 
 def load_tensorrt(flavour: Flavour) -> TensorRt:

@@ -142,6 +142,10 @@ class EngineCache:
             f"the engine of {latest.built_at} in {self.folder} does not serve: {told}; build one: {REBUILD}"
         )
 
+    def holds(self, graph_sha256: str) -> bool:
+        """Return whether there is any engine of a graph, for this machine or another."""
+        return any(self._graph_folder(graph_sha256).glob(f"*/{RECORD}"))
+
     def store(self, key: EngineKey, plan: bytes, verdict: Verdict) -> BuiltEngine:
         """Write an engine by rename: until it is whole, the old one of this key stays."""
         folder = self.folder_of(key)
@@ -155,13 +159,13 @@ class EngineCache:
 
     def folder_of(self, key: EngineKey) -> Path:
         """Return the folder of the engine of a key, whether or not it exists."""
-        return self._graph_folder(key) / key.digest[:16]
+        return self._graph_folder(key.graph_sha256) / key.digest[:16]
 
-    def _graph_folder(self, key: EngineKey) -> Path:
-        return self.folder / key.graph_sha256[:16]
+    def _graph_folder(self, graph_sha256: str) -> Path:
+        return self.folder / graph_sha256[:16]
 
     def _of_graph(self, key: EngineKey) -> list[BuiltEngine]:
-        return [_read(record.parent) for record in sorted(self._graph_folder(key).glob(f"*/{RECORD}"))]
+        return [_read(record.parent) for record in sorted(self._graph_folder(key.graph_sha256).glob(f"*/{RECORD}"))]
 
 
 def default_folder(environment: Mapping[str, str] = os.environ) -> Path:

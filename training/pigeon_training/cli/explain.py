@@ -50,6 +50,7 @@ def explain(
     if model:
         explanation = explain_model(model, cells, image, cell)
     else:
-        explanation = explain_bundle(locator_of(bundle, Engine.AUTO), image, cell)
+        with locator_of(bundle, Engine.AUTO) as locator:
+            explanation = explain_bundle(locator, image, cell)
     write_explanation(out, image, explanation)
     say(f"pigeon-edge: {explanation.caption}; {out}")

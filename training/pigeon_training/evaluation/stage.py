@@ -50,11 +50,10 @@ def predict_of_bundle(
     bundle: Path, confidence: Path | None, cells: Path | None, samples: Sequence[Sample]
 ) -> Predicted:
     """Return the predictions of a bundle, each photograph on its own."""
-    locator = open_locator(open_bundle(bundle))
-    if confidence:
-        locator = replace(locator, confidence=read_confidence(confidence))
     rows = [row for sample in samples for row in sample]
-    return predict_with_bundle(locator, rows, read_cells(cells) if cells else None, _watch(len(rows), BATCH))
+    with open_locator(open_bundle(bundle)) as opened:
+        locator = replace(opened, confidence=read_confidence(confidence)) if confidence else opened
+        return predict_with_bundle(locator, rows, read_cells(cells) if cells else None, _watch(len(rows), BATCH))
 
 
 def predict_of_checkpoint(folder: Path, cells: Path, samples: Sequence[Sample]) -> Predicted:
