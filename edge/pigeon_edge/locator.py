@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,13 @@ from pigeon_edge.gallery import open_gallery
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 from pigeon_edge.refine import RefinementSettings, refine
 from pigeon_edge.retrieval import Refined, Retrieval
+
+
+class Found(NamedTuple):
+    """Of one photograph: the posterior over geocells (C,), and the candidates that refinement made of it."""
+
+    posterior: npt.NDArray[np.float64]
+    refined: Refined
 
 
 @dataclass(frozen=True)
@@ -53,15 +62,29 @@ class Locator:
 
         Raises BundleError where the encoding lacks an output that ``environment`` tells of.
         """
-        posteriors = posterior(encoding.cell_logits, self.confidence.temperature)  # (N, C)
-        found = [self._answer(e, p) for e, p in zip(unit(encoding.embedding), posteriors, strict=True)]
-        if self.environment is None:
-            return found
-        told = environments(self.environment, encoding, [estimate.lat_lng.lat for estimate in found])
-        return [replace(estimate, environment=one) for estimate, one in zip(found, told, strict=True)]
+        return self.tell(encoding, self.find(encoding))
 
-    def _answer(self, embedding: npt.NDArray[np.float32], cell_posterior: npt.NDArray[np.float64]) -> Estimate:
+    def find(self, encoding: Encoding) -> list[Found]:
+        """Classify and refine: return the posterior and the candidates of each of the N photographs of an encoding."""
+        posteriors = posterior(encoding.cell_logits, self.confidence.temperature)  # (N, C)
+        return [self._find(e, p) for e, p in zip(unit(encoding.embedding), posteriors, strict=True)]
+
+    def tell(self, encoding: Encoding, found: Sequence[Found]) -> list[Estimate]:
+        """Return the estimates of what was found of an encoding: how sure they are, and what the surroundings are.
+
+        Raises BundleError where the encoding lacks an output that ``environment`` tells of.
+        """
+        estimates = [self._answer(one.refined, one.posterior) for one in found]
+        if self.environment is None:
+            return estimates
+        told = environments(self.environment, encoding, [estimate.lat_lng.lat for estimate in estimates])
+        return [replace(estimate, environment=one) for estimate, one in zip(estimates, told, strict=True)]
+
+    def _find(self, embedding: npt.NDArray[np.float32], cell_posterior: npt.NDArray[np.float64]) -> Found:
         refined = refine(embedding, cell_posterior, self.cells.centroid_lat_lng, self.gallery, self.refinement)
+        return Found(cell_posterior, refined)
+
+    def _answer(self, refined: Refined, cell_posterior: npt.NDArray[np.float64]) -> Estimate:
         coverage = self.confidence.coverage
         spread = spread_km(refined.lat_lng[0], cell_posterior, self.cells, coverage)
         best, row = int(refined.cells[0]), int(refined.photographs[0])

@@ -118,7 +118,7 @@ def test_a_graph_that_no_engine_runs_exits_6(pigeon, tmp_path):
     assert "ONNX Runtime cannot run it" in _one_line(found.stderr)
 
 
-@pytest.mark.parametrize("command", ["locate", "geotag", "run", "bundle info", "bundle verify"])
+@pytest.mark.parametrize("command", ["locate", "geotag", "run", "bench", "doctor", "bundle info", "bundle verify"])
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_ends_with_examples(command, option):
     found = CliRunner().invoke(app, [*command.split(), option])
@@ -130,7 +130,7 @@ def test_help_ends_with_examples(command, option):
 def test_the_root_lists_its_commands_and_its_version(pigeon):
     assert pigeon("--version").stdout == f"{__version__}\n"
     listed = pigeon("-h").stdout
-    assert all(f"  {command} " in listed for command in ("locate", "geotag", "run", "bundle"))
+    assert all(f"  {command} " in listed for command in ("locate", "geotag", "run", "bench", "doctor", "bundle"))
 
 
 def test_geotag_writes_three_formats(located, photographs, tmp_path):

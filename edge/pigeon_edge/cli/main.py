@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from pigeon_edge import __version__
-from pigeon_edge.cli import bundle, geotag, locate, run
+from pigeon_edge.cli import bench, bundle, doctor, geotag, locate, run
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import command_group
 from pigeon_edge.errors import MissingToolError, PigeonError
@@ -49,6 +49,8 @@ app = command_group("Where was this photograph taken? Answered on the device, of
 app.command("locate", epilog=locate.EXAMPLES)(locate.locate)
 app.command("geotag", epilog=geotag.EXAMPLES)(geotag.geotag)
 app.command("run", epilog=run.EXAMPLES)(run.run)
+app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(bundle.app, name="bundle")
 
 

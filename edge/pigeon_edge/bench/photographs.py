@@ -1,0 +1,54 @@
+"""The photographs to measure with: read from disk once, so that decoding is measured and the disk is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pigeon_edge.archive.scan import scan
+from pigeon_edge.errors import InputError
+from pigeon_edge.photograph import decode_pixels
+from pigeon_edge.preprocess import Pixels, PreprocessSpec
+
+MOST = 64
+"""Photographs that are held in memory, spread evenly over those found."""
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """P files' contents and their pixels (P, S, S, 3) uint8, of ``found`` photographs."""
+
+    paths: tuple[Path, ...]
+    contents: tuple[bytes, ...]
+    pixels: Pixels
+    found: int
+
+    @property
+    def median_bytes(self) -> int:
+        """The size of the file in the middle."""
+        return int(np.median([len(content) for content in self.contents]))
+
+
+def read_photographs(paths: Sequence[Path], spec: PreprocessSpec, max_pixels: int) -> Photographs:
+    """Read files and folders of photographs. Raises InputError where there is none, or one cannot be decoded."""
+    found = scan(paths).photographs
+    chosen = spread(found, MOST)
+    contents = tuple(_content(path) for path in chosen)
+    decoded = [decode_pixels(content, path, spec, max_pixels) for path, content in zip(chosen, contents, strict=True)]
+    return Photographs(chosen, contents, np.stack(decoded), len(found))
+
+
+def spread(paths: Sequence[Path], most: int) -> tuple[Path, ...]:
+    """Return at most ``most`` of the paths, evenly spaced."""
+    step = max(len(paths) / most, 1.0)
+    return tuple(paths[int(number * step)] for number in range(min(len(paths), most)))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); leave it out or restore it") from error

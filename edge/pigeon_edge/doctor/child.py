@@ -1,0 +1,141 @@
+"""``python -m pigeon_edge.doctor.child NAME ...``: try one library, print what it tells as one line of JSON.
+
+A process of its own, because a broken TensorRT, driver or CPU engine may abort or hang. On trouble, the reason is the
+last line on stderr and the exit code is not 0.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from pigeon_edge.errors import EngineError, MissingToolError, PigeonError
+
+if TYPE_CHECKING:
+    from pigeon_edge.engines.api import TensorRt
+
+_CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
+"""CUdevice_attribute of CUDA's driver interface (cuda.h)."""
+
+
+def cuda() -> dict[str, Any]:
+    """Return the driver's CUDA version and the GPUs' names and compute capabilities, from the driver itself."""
+    library = ctypes.CDLL("libcuda.so.1")
+    number = ctypes.c_int()
+    _check(library, library.cuInit(0))
+    _check(library, library.cuDriverGetVersion(ctypes.byref(number)))
+    driver = f"{number.value // 1000}.{number.value % 1000 // 10}"
+    _check(library, library.cuDeviceGetCount(ctypes.byref(number)))
+    return {"version": driver, "gpus": [_gpu(library, ordinal) for ordinal in range(number.value)]}
+
+
+def _gpu(library: ctypes.CDLL, ordinal: int) -> str:
+    device, name, number = ctypes.c_int(), ctypes.create_string_buffer(256), ctypes.c_int()
+    _check(library, library.cuDeviceGet(ctypes.byref(device), ordinal))
+    _check(library, library.cuDeviceGetName(name, len(name), device))
+    capability = []
+    for attribute in (_CAPABILITY_MAJOR, _CAPABILITY_MINOR):
+        _check(library, library.cuDeviceGetAttribute(ctypes.byref(number), attribute, device))
+        capability.append(str(number.value))
+    return f"{name.value.decode(errors='replace')} ({'.'.join(capability)})"
+
+
+def _check(library: ctypes.CDLL, code: int) -> None:
+    if code:
+        reason = ctypes.c_char_p()
+        library.cuGetErrorString(code, ctypes.byref(reason))
+        raise EngineError(f"CUDA error {code}: {(reason.value or b'unknown').decode()}")
+
+
+def tensorrt() -> dict[str, Any]:
+    """Return name and version of TensorRT's bindings."""
+    api = _tensorrt()
+    return {"flavour": api.flavour.value, "version": api.version, "label": api.label}
+
+
+def _tensorrt() -> TensorRt:
+    """Load TensorRT, or TensorRT-RTX where that alone is installed. Raises EngineError with the bare reason."""
+    from pigeon_edge.engines.api import installed_flavour, load_tensorrt
+
+    try:
+        return load_tensorrt(installed_flavour())
+    except MissingToolError as error:
+        raise EngineError(str(error.__cause__)) from error
+
+
+def pycuda() -> dict[str, Any]:
+    """Return pycuda's version and the GPU that it sees."""
+    from pigeon_edge.cuda import gpu
+
+    found = gpu()
+    return {"version": version("pycuda"), "gpu": f"{found.name} ({found.capability_label})"}
+
+
+def faiss() -> dict[str, Any]:
+    """Return faiss's version and whether it maps galleries into memory."""
+    import faiss as library
+
+    return {"version": library.__version__, "maps": hasattr(library, "IO_FLAG_MMAP_IFC")}
+
+
+def av() -> dict[str, Any]:
+    """Return PyAV's version."""
+    import av as library
+
+    return {"version": library.__version__}
+
+
+def engine(bundle: str) -> dict[str, Any]:
+    """Return the TensorRT engine that the cache has for a bundle's graph on this machine.
+
+    Raises EngineError where it has none.
+    """
+    from pigeon_edge.bundle import open_bundle
+    from pigeon_edge.cuda import gpu
+    from pigeon_edge.engines.cache import EngineCache, default_folder
+    from pigeon_edge.engines.key import EngineKey
+    from pigeon_edge.engines.machine import l4t_release
+    from pigeon_edge.files import sha256_of
+
+    graph, api, device = open_bundle(bundle).file("encoder.int8.onnx"), _tensorrt(), gpu()
+    key = EngineKey.of(sha256_of(graph), api, device, l4t_release())
+    found = EngineCache(default_folder()).find(key)
+    return {"precision": found.precision.value, "reason": found.verdict.reason}
+
+
+def self_test(bundle: str, name: str) -> dict[str, Any]:
+    """Return how near an engine comes to a bundle's golden probes; ``name`` is one of ``encoders.Engine``."""
+    from pigeon_edge.bundle import open_bundle
+    from pigeon_edge.encoders import Engine
+    from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
+    from pigeon_edge.locator import open_locator
+
+    opened = open_bundle(bundle)
+    golden = read_golden(opened.file(GOLDEN))
+    with open_locator(opened, Engine(name)) as locator:
+        library = type(locator.encoder).__module__.rpartition(".")[2]
+        return {"engine": library, "cosine": least_cosine(locator.encoder, golden), "least": LEAST_COSINE}
+
+
+_PROBES: Mapping[str, Callable[..., dict[str, Any]]] = MappingProxyType(
+    {probe.__name__: probe for probe in (cuda, tensorrt, pycuda, faiss, av, engine, self_test)}
+)
+
+
+def main() -> None:
+    """Run the probe that the command line names."""
+    name, *arguments = sys.argv[1:]
+    try:
+        answer = _PROBES[name](*arguments)
+    except (PigeonError, ImportError, OSError) as error:
+        sys.exit(" ".join(str(error).split()))
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()
