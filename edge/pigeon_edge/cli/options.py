@@ -10,6 +10,7 @@ import typer
 from pigeon_edge.bundle import open_bundle
 from pigeon_edge.cli.console import say
 from pigeon_edge.encoders import Engine
+from pigeon_edge.errors import UsageError
 from pigeon_edge.locator import Locator, open_locator
 from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 
@@ -23,6 +24,10 @@ EngineOption = Annotated[Engine, typer.Option("--engine", help="What runs the en
 MaxPixelsOption = Annotated[
     int, typer.Option("--max-pixels", min=1, help=f"Refuse images of more pixels (default {DEFAULT_MAX_PIXELS:,}).")
 ]
+WithinOption = Annotated[
+    float | None,
+    typer.Option("--within", metavar="KM", min=0, help="Leave out answers that may not claim this distance."),
+]
 
 
 def locator_of(bundle: Path | None, engine: Engine) -> Locator:
@@ -30,6 +35,17 @@ def locator_of(bundle: Path | None, engine: Engine) -> Locator:
     if bundle is None:
         say("pigeon-edge: using the toy planet, which knows no real place; name another bundle with --bundle")
     return open_locator(open_bundle(bundle or TOY_PLANET), engine)
+
+
+def check_within(locator: Locator, within_km: float | None) -> None:
+    """Raise UsageError where no answer of the bundle can claim a distance: all would be left out."""
+    claimed_km = [claim.within_km for claim in locator.confidence.claims]
+    if within_km is not None and not any(each <= within_km for each in claimed_km):
+        some = f"claim {', '.join(f'{each:g}' for each in claimed_km)} km" if claimed_km else "claim no distance"
+        raise UsageError(
+            f"--within {within_km:g}: answers of {locator.label} {some}, so all would be left out; ask for more "
+            "kilometres, or fit the bundle with `pigeon-edge calibrate confidence`"
+        )
 
 
 def allow_pixels(max_pixels: int) -> int:

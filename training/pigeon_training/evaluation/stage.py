@@ -50,9 +50,7 @@ def predict_of_bundle(
     bundle: Path, confidence: Path | None, cells: Path | None, samples: Sequence[Sample]
 ) -> Predicted:
     """Return the predictions of a bundle, each photograph on its own."""
-    locator = open_locator(open_bundle(bundle))
-    if confidence:
-        locator = replace(locator, confidence=read_confidence(confidence))
+    locator = open_locator(open_bundle(bundle), confidence=read_confidence(confidence) if confidence else None)
     rows = [row for sample in samples for row in sample]
     return predict_with_bundle(locator, rows, read_cells(cells) if cells else None, _watch(len(rows), BATCH))
 
