@@ -29,6 +29,7 @@ planet: $(DEV_STAMP) ## Make the bundle that ships anew
 	$(BIN)/pigeon-edge train planet --out out/planet --size full
 	rm -rf edge/pigeon_edge/toy_planet/toy-planet.pigeon $(SAMPLES)
 	cp -r out/planet/toy-planet.pigeon out/planet/samples edge/pigeon_edge/toy_planet/
+	cp out/planet/confidence.png calibration/pictures/
 
 pictures: $(DEV_STAMP) ## Draw the README's pictures anew
 	$(BIN)/pigeon-edge geotag $(SAMPLES) --out out/samples.jsonl

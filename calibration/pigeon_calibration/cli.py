@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from pigeon_edge.cli.group import command_group, examples
-from pigeon_edge.files import write_json
 
 app = command_group("Make an int8 graph that passes its gate, and fit honest confidence.")
 
@@ -39,28 +38,26 @@ def int8(
 
 @app.command(
     epilog=examples(
-        "pigeon-edge calibrate confidence --bundle draft.pigeon --manifest photos.csv --out confidence.json"
+        "pigeon-edge calibrate confidence --bundle draft.pigeon --manifest photos.csv --out confidence.json \\",
+        "  --report confidence.report.json --plot confidence.png",
     )
 )
 def confidence(
     bundle: Annotated[Path, typer.Option(help="The bundle whose answers are to be judged.")],
     manifest: Annotated[Path, typer.Option(help="Photographs with known coordinates: CSV with path, lat, lng.")],
     out: Annotated[Path, typer.Option(help="The confidence settings to write, for `export pack --confidence`.")],
+    report: Annotated[Path | None, typer.Option(help="Where what the promises are worth goes, as JSON.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Where the same goes as a picture (PNG).")] = None,
+    risk: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="How many of the answers that claim a distance may be wrong.")
+    ] = 0.1,
 ) -> None:
-    """Fit temperature and radius on the manifest's validation split, through the bundle's own int8 graph."""
-    from pigeon_calibration.confidence import fit_confidence
-    from pigeon_edge.bundle import open_bundle
-    from pigeon_edge.gallery import open_gallery
-    from pigeon_edge.locator import open_locator
-    from pigeon_edge.photo_manifest import Split, read_manifest
+    """Fit temperature, radii and claims on the manifest's validation split, through the bundle's own int8 graph.
 
-    rows = [row for row in read_manifest(manifest) if row.split is Split.VALIDATION]
-    opened = open_bundle(bundle)
-    with open_locator(opened) as locator:
-        settings = fit_confidence(locator, open_gallery(opened), rows)
-    write_json(out, vars(settings))
-    typer.echo(
-        f"{out}: temperature {settings.temperature:g}, radius {settings.radius_scale:g} times the spread, "
-        f"for {settings.coverage:.0%} of {settings.fitted_on} photographs",
-        err=True,
-    )
+    Half of the truths lie within the smaller radius, 90 % within the larger. An answer may claim 25, 200, 750 or 2500
+    km where at most RISK of those that do are wrong. Both are checked on the test split, or on half of the validation
+    split where there is none. The promise is for photographs like those of the manifest.
+    """
+    from pigeon_calibration.confidence.stage import Files, calibrate_confidence
+
+    calibrate_confidence(bundle, manifest, Files(out, report, plot), risk)

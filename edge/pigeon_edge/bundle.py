@@ -13,7 +13,7 @@ Version 1. JSON, safetensors, npy, ONNX and faiss files only: nothing that can r
                                  prototypes; vectors of unit length; ids are rows of ``gallery/lat_lng.npy``
     gallery/cell_offsets.npy     (C + 1,) int64: the clusters of cell c are offsets[c] up to offsets[c + 1]
     gallery/lat_lng.npy          (M, 2) float32, degrees: where each gallery photograph was taken
-    confidence.json              temperature and radius, see ``confidence.ConfidenceSettings``
+    confidence.json              temperature, radii and claims, see ``confidence.ConfidenceSettings``
     environment.json             how the further outputs are read, see ``environment.EnvironmentSettings``; where the
                                  graph has such outputs
     golden.safetensors           ``pixels`` (P, S, S, 3) and the outputs of the graph that they must give

@@ -95,12 +95,16 @@ class Environment:
 class Estimate:
     """Where a photograph was taken: the truth lies within ``radius_km`` with probability ``radius_coverage``.
 
+    It lies within ``radius_50_km`` as often as not. ``within_km`` is the nearest distance that the answer may claim,
+    None where it may claim none: of those that claim as much, no more are wrong than the risk that the bundle states.
     ``environment`` is None where the bundle tells nothing of the surroundings.
     """
 
     lat_lng: LatLng
     radius_km: float
     radius_coverage: float
+    radius_50_km: float
+    within_km: float | None
     place: Place
     levels: Levels
     candidates: tuple[Candidate, ...]
@@ -115,6 +119,8 @@ class Estimate:
                 "datum": "WGS84",
                 "radius_m": round(self.radius_km * 1000),
                 "radius_coverage": self.radius_coverage,
+                "radius_50_m": round(self.radius_50_km * 1000),
+                "within_m": None if self.within_km is None else round(self.within_km * 1000),
             },
             "place": _names(self.place),
             "levels": {level: round(value, 4) for level, value in vars(self.levels).items()},

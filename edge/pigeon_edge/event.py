@@ -3,8 +3,10 @@
 schema      "pigeon-edge/event@1"
 source_id   the file or camera
 status      "located" or "error"
-location    lat, lon (degrees, datum WGS84), radius_m, radius_coverage       } where located,
-place       country_code, country, admin1                                    } see estimate.Estimate
+location    lat, lon (degrees, datum WGS84), radius_m, radius_coverage,      }
+            radius_50_m; within_m: how near the truth the answer may claim   } where located,
+            to be, null where it may claim nothing                           } see estimate.Estimate
+place       country_code, country, admin1                                    }
 levels      probability of the country, the admin1 and the geocell           }
 candidates  [{lat, lon, probability, cell, place}], best first               }
 refinement  applied, moved_m, photograph (row of the gallery)                }
@@ -41,6 +43,12 @@ def failed(source_id: str, error: Exception, bundle_label: str) -> Event:
     """Return the event of an input that could not be located."""
     head = {"schema": SCHEMA, "source_id": source_id, "status": "error"}
     return {**head, "error": str(error), "model": {"bundle": bundle_label}}
+
+
+def claims(event: Event, within_km: float) -> bool:
+    """Return whether a located event may claim to be within a distance of the truth."""
+    within_m = event["location"]["within_m"]
+    return within_m is not None and within_m <= within_km * 1000
 
 
 def with_gps(event: Event, gps: LatLng) -> Event:

@@ -65,7 +65,8 @@ def refine_gated(
     order = np.argsort(-mass, kind="stable")
     best = np.array([np.where(found.cell == cell, score, -1.0).argmax() for cell in present[order]])
     moved_km = haversine_km(found.lat_lng[best[0]], centroid_lat_lng[found.cell[best[0]]])
-    return Refined(present[order], mass[order], found.lat_lng[best], found.photograph[best], float(moved_km))
+    answers, photographs = found.lat_lng[best], found.photograph[best]
+    return Refined(present[order], mass[order], answers, photographs, float(moved_km), found.lat_lng, found.weight)
 
 
 def gate(posterior: Doubles, mass: float, most: int) -> Ids:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pigeon_edge.bundle import Bundle
 from pigeon_edge.cells import CellTable, open_cells, posterior
-from pigeon_edge.confidence import ConfidenceSettings, open_confidence, radius_km, spread_km
+from pigeon_edge.confidence import MOST, ConfidenceSettings, open_confidence, stated
 from pigeon_edge.encoders import Encoder, Engine, open_encoder
 from pigeon_edge.encoders.protocol import Encoding, unit
 from pigeon_edge.environment import EnvironmentSettings, environments, open_environment
@@ -85,13 +85,14 @@ class Locator:
         return Found(cell_posterior, refined)
 
     def _answer(self, refined: Refined, cell_posterior: npt.NDArray[np.float64]) -> Estimate:
-        coverage = self.confidence.coverage
-        spread = spread_km(refined.lat_lng[0], cell_posterior, self.cells, coverage)
+        promise = stated(refined, cell_posterior, self.cells, self.confidence)
         best, row = int(refined.cells[0]), int(refined.photographs[0])
         return Estimate(
             lat_lng=_lat_lng(refined.lat_lng[0]),
-            radius_km=radius_km(spread, self.confidence),
-            radius_coverage=coverage,
+            radius_km=promise.radius_90_km,
+            radius_coverage=MOST,
+            radius_50_km=promise.radius_50_km,
+            within_km=promise.within_km,
             place=self.cells.places[best],
             levels=self.cells.levels(cell_posterior, best),
             candidates=self._candidates(refined),
@@ -103,15 +104,18 @@ class Locator:
         return tuple(Candidate(_lat_lng(point), chance, cell, self.cells.places[cell]) for point, chance, cell in rows)
 
 
-def open_locator(bundle: Bundle, engine: Engine = Engine.AUTO) -> Locator:
-    """Open everything in a bundle that locating needs. Raises BundleError, EngineError or MissingToolError."""
+def open_locator(bundle: Bundle, engine: Engine = Engine.AUTO, confidence: ConfidenceSettings | None = None) -> Locator:
+    """Open everything in a bundle that locating needs, with its own confidence unless one is given.
+
+    Raises BundleError, EngineError or MissingToolError.
+    """
     return Locator(
         preprocess=bundle.description.preprocess,
         encoder=open_encoder(bundle, engine),
         cells=open_cells(bundle),
         gallery=open_gallery(bundle),
         refinement=bundle.description.refinement,
-        confidence=open_confidence(bundle),
+        confidence=confidence or open_confidence(bundle),
         label=bundle.label,
         environment=open_environment(bundle),
     )

@@ -68,7 +68,8 @@ def refine_as_published(
     unrefined = centroid_lat_lng[cells[0]]
     if haversine_km(points[0], unrefined) > settings.max_move_km:
         return _unrefined(cells, posterior[cells], centroid_lat_lng[cells])
-    return Refined(cells[order], weight[order], points, photographs, float(haversine_km(points[0], centroids[0])))
+    moved_km = float(haversine_km(points[0], centroids[0]))
+    return Refined(cells[order], weight[order], points, photographs, moved_km, points, weight[order])
 
 
 def reweigh(probability: Doubles, distance: Floats, temperature: float) -> Doubles:
@@ -86,4 +87,5 @@ def reweigh(probability: Doubles, distance: Floats, temperature: float) -> Doubl
 
 def _unrefined(cells: Ids, probability: Doubles, centroids: Doubles) -> Refined:
     none = np.full(len(cells), -1, np.int64)
-    return Refined(cells, probability / probability.sum(), centroids, none, 0.0)
+    chances = probability / probability.sum()
+    return Refined(cells, chances, centroids, none, 0.0, centroids, chances)

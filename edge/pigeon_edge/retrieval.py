@@ -43,6 +43,7 @@ class Refined:
     """T candidates, best first: cells (T,), probability (T,) summing to 1, lat_lng (T, 2), photograph rows (T,).
 
     A row of -1 stands for the cell's centroid. ``moved_km`` lies between the first candidate and its cell's centroid.
+    ``points`` (P, 2) with ``weights`` (P,), which sum to 1, are all that was weighed: the posterior over places.
     """
 
     cells: Ids
@@ -50,3 +51,5 @@ class Refined:
     lat_lng: Doubles
     photographs: Ids
     moved_km: float
+    points: Doubles
+    weights: Doubles

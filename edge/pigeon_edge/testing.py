@@ -57,7 +57,7 @@ def write_tiny_bundle(
     (folder / "cells" / "places.json").write_text(json.dumps(names), encoding="utf-8")
     clusters = Clusters(np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 2, 3]))
     write_gallery(folder / "gallery", unit(TINY_GALLERY_RGB), TINY_GALLERY_LAT_LNG, clusters)
-    (folder / "confidence.json").write_text(json.dumps(vars(UNFITTED)), encoding="utf-8")
+    (folder / "confidence.json").write_text(json.dumps(UNFITTED.to_json()), encoding="utf-8")
     if environment:
         (folder / ENVIRONMENT).write_text(json.dumps(environment.to_json()), encoding="utf-8")
     (folder / "golden.safetensors").write_bytes(b"")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pigeon_edge.bundle import Description
-from pigeon_edge.confidence import ConfidenceSettings
+from pigeon_edge.confidence import HALF, MOST, ConfidenceSettings
 from pigeon_edge.environment import EnvironmentSettings
 
 _ROWS = {
@@ -49,10 +49,22 @@ def _head(told: Description, about: str) -> str:
 def _confidence(settings: ConfidenceSettings) -> str:
     if not settings.fitted_on:
         return "## Confidence\n\nNot fitted: the stated radius is the posterior's own, taken at its word."
+    half, most = (f"{radii[0]:,.0f} to {radii[-1]:,.0f} km" for radii in (settings.radius_50_km, settings.radius_90_km))
     return (
-        f"## Confidence\n\nTemperature {settings.temperature:g}, and a radius of {settings.radius_scale:g} times the "
-        f"spread of the posterior, fitted on {settings.fitted_on:,} photographs so that {settings.coverage:.0%} of "
-        "truths lie within it."
+        f"## Confidence\n\nTemperature {settings.temperature:g}, and two radii by the error that the posterior itself "
+        f"expects, fitted on {settings.fitted_on:,} photographs so that {HALF:.0%} of truths lie within the smaller "
+        f"one ({half}) and {MOST:.0%} within the larger one ({most}). {_claims(settings)} All of this is promised for "
+        "photographs like those that it was fitted on."
+    )
+
+
+def _claims(settings: ConfidenceSettings) -> str:
+    if not settings.claims:
+        return "No answer claims a distance."
+    distances = ", ".join(f"{claim.within_km:,.0f}" for claim in settings.claims)
+    return (
+        f"Answers that are sure enough claim to be within {distances} km; at most {settings.risk:.0%} of those that do "
+        "are wrong."
     )
 
 
@@ -77,7 +89,9 @@ def _accuracy(evaluation: Mapping[str, Any]) -> str:
             *rows,
             f"\n{_intervals(evaluation['ours_95'])} {_country(evaluation['country'])}Truth within the stated radius: "
             f"{evaluation['measured_coverage']:.1%} (promised {evaluation['promised_coverage']:.0%}); "
-            f"median radius {evaluation['median_radius_km']:,} km.",
+            f"median radius {evaluation['median_radius_km']:,} km. Within the smaller one: "
+            f"{evaluation['measured_coverage_50']:.1%} (promised {HALF:.0%}); median "
+            f"{evaluation['median_radius_50_km']:,} km.{_kept_claims(evaluation['claims'])}",
         ]
     )
 
@@ -90,6 +104,14 @@ def _row(label: str, numbers: Mapping[str, Any], limits: list[str]) -> str:
 def _intervals(intervals: Mapping[str, Any]) -> str:
     (low_km, high_km), (low, high) = intervals["median_km"], intervals["score"]
     return f"95 % intervals by bootstrap: median {low_km:,.1f} to {high_km:,.1f} km, score {low:,.0f} to {high:,.0f}."
+
+
+def _kept_claims(claims: Mapping[str, Mapping[str, float]]) -> str:
+    told = [
+        f" Within {within_km} km, claimed by {each['percent']:.1f} %: wrong in {each['wrong_percent']:.1f} %."
+        for within_km, each in claims.items()
+    ]
+    return "".join(told)
 
 
 def _country(share: Mapping[str, Any] | None) -> str:

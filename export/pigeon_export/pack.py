@@ -107,7 +107,7 @@ def _copy(parts: Parts, folder: Path) -> None:
     if parts.confidence:
         _copy_file(parts.confidence, folder / "confidence.json")
     else:
-        (folder / "confidence.json").write_text(to_json(vars(UNFITTED)), encoding="utf-8")
+        (folder / "confidence.json").write_text(to_json(UNFITTED.to_json()), encoding="utf-8")
 
 
 def _copy_file(source: Path, target: Path) -> None:

@@ -117,6 +117,16 @@ def test_all_cells_empty_gives_the_posterior_and_the_centroids():
     assert found.photographs.tolist() == [-1, -1, -1]
 
 
+def test_all_that_was_weighed_is_told():
+    gallery = _gallery([0, 2, 40], [0, 0, 1], [0, 1, 2, 2], [[10.5, 10.5], [10.6, 10.6], [11.1, 12.1]])
+    found = refine(_unit(1)[0], np.array([0.5, 0.3, 0.2]), CENTROIDS, gallery, ALL_CELLS)
+    assert {tuple(point) for point in found.points.round(3)} == {(10.5, 10.5), (10.6, 10.6), (11.1, 12.1), (50.0, 60.0)}
+    assert found.weights.sum() == pytest.approx(1)
+    for number, cell in enumerate(found.cells):  # the probability of a cell is what its points weigh
+        own = haversine_km(found.points, CENTROIDS[cell]) < 100
+        assert found.weights[own].sum() == pytest.approx(found.probability[number])
+
+
 def test_a_cell_of_empty_clusters_alone_is_an_empty_cell():
     gallery = _gallery([0], [2], [0, 2, 3], [[11.1, 12.1]])
     found = refine(_unit(0)[0], np.array([1.0, 0.0]), CENTROIDS[:2], gallery, GatedRefinement())

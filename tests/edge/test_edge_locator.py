@@ -94,6 +94,8 @@ def test_an_event_is_this_document(locator):
             "datum": "WGS84",
             "radius_m": round(float(haversine_km((45, -100), (10, 10))) * 500),  # half the way to the next centroid
             "radius_coverage": 0.9,
+            "radius_50_m": round(float(haversine_km((45, -100), (10, 10))) * 500),
+            "within_m": None,
         },
         "place": {"country_code": "XV", "country": "Verda", "admin1": "Plain"},
         "levels": {"country": 1.0, "admin1": 1.0, "cell": 1.0},

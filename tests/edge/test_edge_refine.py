@@ -83,6 +83,8 @@ def test_a_near_prototype_turns_the_order_of_two_cells():
     found = refine(_unit(0)[0], np.array([0.5, 0.4, 0.1]), CENTROIDS, shelf, PaperRefinement(top_k=2))
     assert found.cells.tolist() == [1, 0]
     np.testing.assert_allclose(found.lat_lng, [(11.1, 12.1), (10.1, 10.1)])
+    np.testing.assert_array_equal(found.points, found.lat_lng)
+    np.testing.assert_array_equal(found.weights, found.probability)
     assert found.moved_km == pytest.approx(haversine_km((11.1, 12.1), CENTROIDS[1]))
 
 

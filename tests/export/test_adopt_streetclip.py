@@ -144,14 +144,15 @@ def test_int8_that_falls_short_leaves_no_bundle(clip_folder, places, photographs
 
 
 def test_confidence_can_be_fitted_without_a_gallery(bundle, photographs):
-    from pigeon_calibration.confidence import fit_confidence
+    from pigeon_calibration.confidence.encoded import Unreadable
+    from pigeon_calibration.confidence.fit import fit_confidence
     from pigeon_edge.gallery import open_gallery
     from pigeon_edge.photo_manifest import PhotoRow
 
     rows = [PhotoRow(path, 48.0 + n, 2.0, str(n)) for n, path in enumerate(sorted(photographs.iterdir()) * 2)]
-    fitted = fit_confidence(open_locator(bundle, Engine.ONNXRUNTIME), open_gallery(bundle), rows)
+    fitted = fit_confidence(open_locator(bundle, Engine.ONNXRUNTIME), open_gallery(bundle), rows, Unreadable()).settings
     assert fitted.fitted_on == 24
-    assert fitted.radius_scale > 0
+    assert fitted.radius_90_km[0] >= fitted.radius_50_km[0] > 0
 
 
 def test_command_makes_the_bundle_and_names_it(clip_folder, places, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pigeon_edge.bundle import Description
-from pigeon_edge.confidence import UNFITTED, ConfidenceSettings
+from pigeon_edge.confidence import UNFITTED, Claim, ConfidenceSettings
 from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.card import model_card
@@ -15,7 +15,10 @@ TOLD = Description(
     cells=2073, clusters=41_000, photographs=1_200_000, refinement=PaperRefinement(),
     licences={"weights": "MIT", "data": "CC-BY-4.0"},
 )  # fmt: skip
-FITTED = ConfidenceSettings(temperature=1.25, coverage=0.9, radius_scale=1.5, fitted_on=4321)
+FITTED = ConfidenceSettings(
+    temperature=1.25, expected_km=(50.0,), radius_50_km=(1.4, 300.0), radius_90_km=(40.0, 2345.6), risk=0.2,
+    claims=(Claim(200.0, 0.9), Claim(2500.0, 0.5)), fitted_on=4321,
+)  # fmt: skip
 
 
 def numbers(median_km, *shares, score=3000.4):
@@ -34,6 +37,9 @@ EVALUATION = {
     "promised_coverage": 0.9,
     "measured_coverage": 0.8765,
     "median_radius_km": 1432.1,
+    "measured_coverage_50": 0.5123,
+    "median_radius_50_km": 321.0,
+    "claims": {"200": {"percent": 12.3, "wrong_percent": 9.8}},
 }
 CALIBRATION = {"passed": True, "embedding_cosine_p01": 0.9876, "thresholds": {"cosine_p01": 0.98}, "misses": []}
 
@@ -70,7 +76,9 @@ def test_accuracy_is_a_table_of_ours_beside_what_it_has_to_beat():
 def test_promise_of_the_radius_stands_beside_what_was_measured():
     card = model_card(TOLD, "", FITTED, {"evaluation": EVALUATION})
     assert "Country named correctly: 81.25 %." in card
-    assert "within the stated radius: 87.6% (promised 90%); median radius 1,432.1 km." in card
+    assert "within the stated radius: 87.6% (promised 90%); median radius 1,432.1 km. " in card
+    assert "Within the smaller one: 51.2% (promised 50%); median 321.0 km. " in card
+    assert "Within 200 km, claimed by 12.3 %: wrong in 9.8 %.\n" in card
 
 
 def test_card_tells_how_sure_its_numbers_are():
@@ -90,14 +98,18 @@ def test_baselines_and_countries_that_nobody_measured_are_left_out():
 
 def test_fitted_confidence_is_stated():
     card = model_card(TOLD, "", FITTED, {})
-    assert "Temperature 1.25, and a radius of 1.5 times the spread" in card
-    assert "fitted on 4,321 photographs so that 90% of truths lie within it." in card
+    assert "Temperature 1.25, and two radii by the error that the posterior itself expects, fitted on 4,321" in card
+    assert (
+        "50% of truths lie within the smaller one (1 to 300 km) and 90% within the larger one (40 to 2,346 km)" in card
+    )
+    assert "claim to be within 200, 2,500 km; at most 20% of those that do are wrong." in card
+    assert "No answer claims a distance." in model_card(TOLD, "", replace(FITTED, claims=()), {})
 
 
 def test_unfitted_confidence_is_admitted():
     card = model_card(TOLD, "", replace(UNFITTED, temperature=1.0), {})
     assert "## Confidence\n\nNot fitted" in card
-    assert "truths lie within it" not in card
+    assert "truths lie within" not in card
 
 
 def test_quantization_lists_plain_facts_only():

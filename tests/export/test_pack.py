@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from pigeon_calibration import quantize
 from pigeon_calibration.gate import marked
 from pigeon_edge.bundle import open_bundle, verify
+from pigeon_edge.confidence import UNFITTED
 from pigeon_edge.encoders import Engine, Precision, open_encoder
 from pigeon_edge.errors import BundleError, GateError, InputError, PigeonError
 from pigeon_edge.gallery_files import Clusters, write_gallery
@@ -109,11 +110,11 @@ def test_full_precision_twin_is_shipped_where_it_is_given(parts, graphs, tmp_pat
 
 
 def test_confidence_that_was_fitted_is_taken_over(parts, tmp_path):
-    settings = {"temperature": 1.5, "coverage": 0.8, "radius_scale": 2.0, "fitted_on": 99}
-    (tmp_path / "c.json").write_text(json.dumps(settings))
+    settings = replace(UNFITTED, temperature=1.5, radius_50_km=(20.0,), radius_90_km=(700.0,), fitted_on=99)
+    (tmp_path / "c.json").write_text(json.dumps(settings.to_json()))
     pack(replace(parts, confidence=tmp_path / "c.json"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
-    assert vars(open_locator(open_bundle(tmp_path / "tiny.pigeon"), Engine.ONNXRUNTIME).confidence) == settings
-    assert "so that 80% of truths" in (tmp_path / "tiny.pigeon" / "MODEL_CARD.md").read_text()
+    assert open_locator(open_bundle(tmp_path / "tiny.pigeon"), Engine.ONNXRUNTIME).confidence == settings
+    assert "90% within the larger one (700 to 700 km)" in (tmp_path / "tiny.pigeon" / "MODEL_CARD.md").read_text()
 
 
 def test_misspelt_confidence_is_refused(parts, tmp_path):

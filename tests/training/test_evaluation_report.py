@@ -15,6 +15,7 @@ from pigeon_training.evaluation.examples import confidently_wrong, most_uncertai
 from pigeon_training.evaluation.predicted import Predicted
 from pigeon_training.evaluation.predictions import Predictions, joined
 from pigeon_training.evaluation.report import report
+from pigeon_training.evaluation.table import lines_of
 from pigeon_training.evaluation.tasks import ClassMetric, RegressionMetric, TaskAnswers, task_metrics
 from pigeon_training.geography.boundaries import Boundaries
 from pigeon_training.geography.region_names import RegionName
@@ -41,6 +42,22 @@ def predictions():
         population=np.array([5000.0, 300.0, 299.0, 10.0, np.nan, 0.0]),
         centroid_lat_lng=truth,
     )
+
+
+def test_smaller_radius_and_claims_are_counted(predictions):
+    claiming = replace(
+        predictions,
+        radius_50_km=np.array([1.0, 1.0, 1.0, 500.0, 900.0, 2000.0]),
+        within_km=np.array([200.0, 200.0, 200.0, 2500.0, np.inf, np.inf]),
+    )
+    found = report(claiming)
+    assert (found.measured_coverage_50, found.median_radius_50_km) == (0.6667, 250.5)
+    assert {km: (each.percent, each.wrong_percent) for km, each in found.claims.items()} == {
+        "200": (50.0, pytest.approx(33.3, abs=0.1)), "2500": (pytest.approx(66.7, abs=0.1), 0.0),
+    }  # fmt: skip
+    lines = list(lines_of(found, {}, {}, 0.9))
+    assert "truth within the smaller radius: 66.7% (promised 50%), median radius 250 km" in lines
+    assert "within 200 km: claimed by 50.0 %, 33.3 % of them wrong" in lines
 
 
 def test_answers_and_truths_alone_make_a_report(predictions):

@@ -12,7 +12,7 @@ from pigeon_training.planet import recipe
 from pigeon_training.planet.recipe import make_planet, stages
 from pigeon_training.presets import FIT_PRESETS, PLANET_PRESETS
 
-WRITING = ("--out", "--report")
+WRITING = ("--out", "--report", "--plot")
 
 
 def named_paths(stage, out, options_wanted):

@@ -23,7 +23,7 @@ CSV_COLUMNS = (
     "source_id", "status", "lat", "lon", "radius_m", "radius_coverage", "country_code", "country", "admin1",
     "cell_probability", "gps_lat", "gps_lon", "gps_distance_m", "error", "bundle", "elevation_m", "population_per_km2",
     "temperature_c", "temperature_range_c", "precipitation_mm", "precipitation_range_mm", "climate",
-    "climate_probability", "month", "month_probability", "season", "season_probability",
+    "climate_probability", "month", "month_probability", "season", "season_probability", "radius_50_m", "within_m",
 )  # fmt: skip
 
 

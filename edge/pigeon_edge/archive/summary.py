@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pigeon_edge.event import Event
+from pigeon_edge.event import Event, claims
 
 
 @dataclass
@@ -13,6 +14,7 @@ class Summary:
     """Counts events as they pass."""
 
     located: int = 0
+    withheld: int = 0
     errors: list[str] = field(default_factory=list)
     gps_distances_km: list[float] = field(default_factory=list)
 
@@ -26,8 +28,19 @@ class Summary:
             self.gps_distances_km.append(event["gps"]["distance_m"] / 1000)
 
     def __str__(self) -> str:
-        parts = [f"{self.located} located", f"{len(self.errors)} failed"]
+        withheld = [f"{self.withheld} withheld"] if self.withheld else []
+        parts = [f"{self.located} located", *withheld, f"{len(self.errors)} failed"]
         if self.gps_distances_km:
             median_km = statistics.median(self.gps_distances_km)
             parts.append(f"median {median_km:,.1f} km from the GPS of the {len(self.gps_distances_km)} that have one")
         return ", ".join(parts)
+
+
+def counted(events: Iterable[Event], summary: Summary, within_km: float | None) -> Iterator[Event]:
+    """Count events and pass them on, but for answers that do not claim ``within_km``: these are counted as withheld."""
+    for event in events:
+        if within_km is not None and event["status"] == "located" and not claims(event, within_km):
+            summary.withheld += 1
+            continue
+        summary.add(event)
+        yield event

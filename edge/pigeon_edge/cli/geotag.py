@@ -10,10 +10,18 @@ import typer
 from pigeon_edge.archive import geotag as archive
 from pigeon_edge.archive.outputs import STDOUT_NAMES, Format, events_file, format_of
 from pigeon_edge.archive.scan import scan
-from pigeon_edge.archive.summary import Summary
+from pigeon_edge.archive.summary import Summary, counted
 from pigeon_edge.cli.console import progress, say
 from pigeon_edge.cli.group import examples
-from pigeon_edge.cli.options import BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
+from pigeon_edge.cli.options import (
+    BundleOption,
+    EngineOption,
+    MaxPixelsOption,
+    WithinOption,
+    allow_pixels,
+    check_within,
+    locator_of,
+)
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
 from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
@@ -21,6 +29,7 @@ from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 EXAMPLES = examples(
     "pigeon-edge geotag ~/Pictures --out places.geojson",
     "pigeon-edge geotag scans/ more/*.tif --out places.csv --bundle europe.pigeon",
+    "pigeon-edge geotag scans/ --out sure.geojson --bundle europe.pigeon --within 200",
 )
 
 
@@ -28,21 +37,23 @@ def geotag(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Photographs, or folders of them.")],
     out: Annotated[Path, typer.Option("--out", help="The file to write; it appears once it is whole. - is stdout.")],
     format: Annotated[Format | None, typer.Option("--format", help="Default: as the file's name ends.")] = None,
+    within: WithinOption = None,
     bundle: BundleOption = None,
     engine: EngineOption = Engine.AUTO,
     max_pixels: MaxPixelsOption = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Locate photographs and folders of them; originals are only read.
 
-    A file that cannot be read becomes a record with its error, and the exit code 3.
+    A file that cannot be read becomes a record with its error, and the exit code 3. With --within, no guess is written
+    where the model is unsure: of those that are, no more are wrong than the risk that the bundle's card states.
     """
     kind = format or (Format.JSONL if str(out) in STDOUT_NAMES else format_of(out))
     found = scan(paths)
     summary = Summary()
     with locator_of(bundle, engine) as locator, events_file(out, kind) as write:
+        check_within(locator, within)
         events = archive.geotag(found.photographs, locator, allow_pixels(max_pixels))
-        for event in progress(events, len(found.photographs), "photographs"):
-            summary.add(event)
+        for event in counted(progress(events, len(found.photographs), "photographs"), summary, within):
             write(event)
     if found.other_files:
         say(f"pigeon-edge: left out {found.other_files} files that are no photographs by their names")

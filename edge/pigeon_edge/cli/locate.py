@@ -13,17 +13,25 @@ import typer
 from pigeon_edge.archive.geotag import geotag
 from pigeon_edge.archive.outputs import json_line, printable
 from pigeon_edge.archive.scan import scan
-from pigeon_edge.archive.summary import Summary
+from pigeon_edge.archive.summary import Summary, counted
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import examples
-from pigeon_edge.cli.options import BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
+from pigeon_edge.cli.options import (
+    BundleOption,
+    EngineOption,
+    MaxPixelsOption,
+    WithinOption,
+    allow_pixels,
+    check_within,
+    locator_of,
+)
 from pigeon_edge.cli.surroundings import surroundings_lines
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
 from pigeon_edge.event import Event
 from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 
-_HEADER = ("photograph", "estimate", "place", "radius km", "true error km")
+_HEADER = ("photograph", "estimate", "place", "50% km", "90% km", "claims km", "true error km")
 
 EXAMPLES = examples(
     "pigeon-edge locate holiday.jpg --bundle europe.pigeon", "pigeon-edge locate *.jpg --top-k 3 --json | jq .location"
@@ -34,23 +42,27 @@ def locate(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, or folders of them.")],
     bundle: BundleOption = None,
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="How many candidates to print for each photograph.")] = 1,
+    within: WithinOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON event a line.")] = False,
     engine: EngineOption = Engine.AUTO,
     max_pixels: MaxPixelsOption = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Print where photographs were taken.
 
-    Where a photograph has GPS, the distance to it is the last column. Bundles whose encoder has been trained for it
-    also tell height, population, weather, climate and season, as lines under the photograph.
+    The truth lies within the first radius as often as not, within the second nine times in ten. Under "claims" is how
+    near the answer may claim to be, - where it is too unsure. Where a photograph has GPS, the distance to it is the
+    last column. Bundles whose encoder has been trained for it also tell height, population, weather, climate and
+    season, as lines under the photograph.
     """
     paths = scan(images).photographs
     summary = Summary()
-    events = []
     with locator_of(bundle, engine) as locator:
-        for event in geotag(paths, locator, allow_pixels(max_pixels)):
-            summary.add(event)
-            events.append(_with_candidates(event, top_k))
+        check_within(locator, within)
+        found = counted(geotag(paths, locator, allow_pixels(max_pixels)), summary, within)
+        events = [_with_candidates(event, top_k) for event in found]
     typer.echo("".join(map(json_line, events)) if json else printable(_table(_entries(events))), nl=False)
+    if summary.withheld:
+        say(f"pigeon-edge: {summary.withheld} withheld: too unsure to claim {within:g} km")
     if summary.errors:
         for line in summary.errors:
             say(f"pigeon-edge: {line}")
@@ -82,15 +94,22 @@ def _rows_of(event: Event) -> list[tuple[str, ...]]:
         Path(event["source_id"]).name,
         _point(location),
         _name(event["place"]),
-        f"{location['radius_m'] / 1000:,.0f}",
+        _kilometres(location["radius_50_m"]),
+        _kilometres(location["radius_m"]),
+        "-" if location["within_m"] is None else _kilometres(location["within_m"]),
         error,
     )
-    others = [("", _point(c), f"{_name(c['place'])} ({c['probability']:.0%})", "", "") for c in event["candidates"][1:]]
+    further = event["candidates"][1:]
+    others = [("", _point(c), f"{_name(c['place'])} ({c['probability']:.0%})", *("",) * 4) for c in further]
     return [first, *others]
 
 
 def _point(location: Event) -> str:
     return f"{location['lat']:.4f}, {location['lon']:.4f}"
+
+
+def _kilometres(metres: int) -> str:
+    return f"{metres / 1000:,.0f}"
 
 
 def _name(place: Event) -> str:
@@ -108,5 +127,5 @@ def _table(entries: Sequence[_Entry]) -> str:
 
 
 def _aligned(line: tuple[str, ...], widths: Sequence[int]) -> str:
-    cells = zip(line, widths, (False, True, False, True, True), strict=True)
+    cells = zip(line, widths, (False, True, False, *(True,) * 4), strict=True)
     return "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in cells).rstrip()

@@ -21,10 +21,10 @@ from pigeon_edge.errors import MissingToolError, PigeonError
 _EXTRA_OF_MODULE = {
     "torch": "train",
     "transformers": "train",
-    "matplotlib": "train",
     "scipy": "train",
     "shapely": "train",
     "sklearn": "train",
+    "matplotlib": "calibrate",
     "onnx": "calibrate",
     "onnxruntime": "calibrate",
     "safetensors": "calibrate",

@@ -10,6 +10,7 @@ import typer
 from pigeon_edge.bundle import open_bundle
 from pigeon_edge.cli.console import say
 from pigeon_edge.encoders import Engine, automatic
+from pigeon_edge.errors import UsageError
 from pigeon_edge.locator import Locator, open_locator
 from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 
@@ -25,6 +26,10 @@ EngineOption = Annotated[
 MaxPixelsOption = Annotated[
     int, typer.Option("--max-pixels", min=1, help=f"Refuse images of more pixels (default {DEFAULT_MAX_PIXELS:,}).")
 ]
+WithinOption = Annotated[
+    float | None,
+    typer.Option("--within", metavar="KM", min=0, help="Leave out answers that may not claim this distance."),
+]
 
 
 def locator_of(bundle: Path | None, engine: Engine) -> Locator:
@@ -38,6 +43,17 @@ def locator_of(bundle: Path | None, engine: Engine) -> Locator:
             say(f"pigeon-edge: {choice.hint}")
         return open_locator(opened, choice.engine)
     return open_locator(opened, engine)
+
+
+def check_within(locator: Locator, within_km: float | None) -> None:
+    """Raise UsageError where no answer of the bundle can claim a distance: all would be left out."""
+    claimed_km = [claim.within_km for claim in locator.confidence.claims]
+    if within_km is not None and not any(each <= within_km for each in claimed_km):
+        some = f"claim {', '.join(f'{each:g}' for each in claimed_km)} km" if claimed_km else "claim no distance"
+        raise UsageError(
+            f"--within {within_km:g}: answers of {locator.label} {some}, so all would be left out; ask for more "
+            "kilometres, or fit the bundle with `pigeon-edge calibrate confidence`"
+        )
 
 
 def allow_pixels(max_pixels: int) -> int:

@@ -10,10 +10,18 @@ from typing import Annotated
 import typer
 
 from pigeon_edge.archive.outputs import Format, Write, events_file
-from pigeon_edge.archive.summary import Summary
+from pigeon_edge.archive.summary import Summary, counted
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import examples
-from pigeon_edge.cli.options import BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
+from pigeon_edge.cli.options import (
+    BundleOption,
+    EngineOption,
+    MaxPixelsOption,
+    WithinOption,
+    allow_pixels,
+    check_within,
+    locator_of,
+)
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
 from pigeon_edge.event import Event
@@ -21,7 +29,11 @@ from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 from pigeon_edge.streams.runner import at_rate, stream_events
 from pigeon_edge.streams.source import open_source
 
-EXAMPLES = examples("pigeon-edge run trip.mp4 --fps 1 --out trip.jsonl", "pigeon-edge run 0 --fps 2 | jq -c .location")
+EXAMPLES = examples(
+    "pigeon-edge run trip.mp4 --fps 1 --out trip.jsonl",
+    "pigeon-edge run 0 --fps 2 | jq -c .location",
+    "pigeon-edge run 0 --within 750",
+)
 
 
 def run(
@@ -29,8 +41,9 @@ def run(
     fps: Annotated[
         float | None, typer.Option("--fps", min=0.001, help="Frames to locate a second; default: all.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Stop after this many events.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Stop after this many frames.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Where JSON lines go; - is stdout.")] = Path("-"),
+    within: WithinOption = None,
     bundle: BundleOption = None,
     engine: EngineOption = Engine.AUTO,
     max_pixels: MaxPixelsOption = DEFAULT_MAX_PIXELS,
@@ -39,8 +52,9 @@ def run(
     frames = open_source(source, allow_pixels(max_pixels))
     summary = Summary()
     with locator_of(bundle, engine) as locator, events_file(out, Format.JSONL) as write:
+        check_within(locator, within)
         events = stream_events(source, at_rate(frames, fps) if fps else frames, locator)
-        broken = _drain(islice(events, limit), write, summary)
+        broken = _drain(counted(islice(events, limit), summary, within), write)
     say(f"pigeon-edge: {summary}")
     if broken:
         raise broken
@@ -48,11 +62,10 @@ def run(
         raise PartialFailureError(f"{len(summary.errors)} frames could not be read; their events say why")
 
 
-def _drain(events: Iterator[Event], write: Write, summary: Summary) -> PartialFailureError | None:
+def _drain(events: Iterator[Event], write: Write) -> PartialFailureError | None:
     """Write events as they come. A stream that breaks off keeps what it gave: its error is returned, not raised."""
     try:
         for event in events:
-            summary.add(event)
             write(event)
     except PartialFailureError as error:
         return error

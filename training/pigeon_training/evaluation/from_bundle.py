@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pigeon_edge.cells import posterior
+from pigeon_edge.confidence import MOST
 from pigeon_edge.errors import InputError
 from pigeon_edge.locator import Locator
 from pigeon_edge.photo_manifest import PhotoRow
@@ -39,8 +40,7 @@ def predict_with_bundle(
         if batch.rows:
             read += batch.rows
             parts.append(_predict(locator, batch, cells))
-    coverage = locator.confidence.coverage
-    return Predicted(locator.label, joined(parts), tuple(read), tuple(unreadable), coverage)
+    return Predicted(locator.label, joined(parts), tuple(read), tuple(unreadable), MOST)
 
 
 def _predict(locator: Locator, batch: Batch, cells: Partition | None) -> Predictions:
@@ -53,6 +53,8 @@ def _predict(locator: Locator, batch: Batch, cells: Partition | None) -> Predict
         centroid_lat_lng=locator.cells.centroid_lat_lng[logits.argmax(axis=1)],
         country=countries_of([estimate.place for estimate in estimates]),
         radius_km=np.array([estimate.radius_km for estimate in estimates], np.float64),
+        radius_50_km=np.array([estimate.radius_50_km for estimate in estimates], np.float64),
+        within_km=np.array([estimate.within_km or np.inf for estimate in estimates], np.float64),
         entropy_nats=entropy_nats(posterior(logits, locator.confidence.temperature)),
         cell_rank=None if cells is None else rank_of_cell(logits, cells.cell_of_rows(batch.rows)),
     )

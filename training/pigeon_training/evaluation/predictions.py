@@ -25,8 +25,9 @@ class Predictions:
 
     ``lat_lng`` and ``truth_lat_lng`` (N, 2) in degrees. Texts (N,) are empty where a single one is unknown:
     ``path``, ``place_id``, ``country`` as answered and ``true_country``. Numbers (N,): ``cell_rank`` cells were
-    thought more probable than the true one; the less the radius or the entropy, the surer the answer; ``population`` in
-    people per square kilometre, NaN where it is unknown. ``centroid_lat_lng`` (N, 2) is the answer of the classifier
+    thought more probable than the true one; the less the radius or the entropy, the surer the answer; ``within_km`` is
+    the distance that an answer claims, infinite where it claims none; ``population`` in people per square kilometre,
+    NaN where it is unknown. ``centroid_lat_lng`` (N, 2) is the answer of the classifier
     alone.
     """
 
@@ -38,6 +39,8 @@ class Predictions:
     true_country: Texts | None = None
     cell_rank: Ints | None = None
     radius_km: Doubles | None = None
+    radius_50_km: Doubles | None = None
+    within_km: Doubles | None = None
     entropy_nats: Doubles | None = None
     population: Doubles | None = None
     centroid_lat_lng: Doubles | None = None

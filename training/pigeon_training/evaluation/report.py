@@ -18,7 +18,7 @@ from pigeon_training.evaluation.metrics import (
     percent,
     percent_interval,
 )
-from pigeon_training.evaluation.predictions import Predictions
+from pigeon_training.evaluation.predictions import Doubles, Predictions
 
 TOP_K = (1, 5)
 
@@ -33,10 +33,19 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Claims:
+    """The percentage of photographs that claim a distance, or a nearer one, and how many percent of these are wrong."""
+
+    percent: float
+    wrong_percent: float
+
+
+@dataclass(frozen=True)
 class Report:
     """What predictions are worth; what they do not tell is None or empty, and ``absent`` says why.
 
-    ``measured_coverage`` (0..1) is how often the truth lies within the stated radius.
+    ``measured_coverage`` (0..1) is how often the truth lies within the stated radius, ``measured_coverage_50`` within
+    the smaller one. ``claims`` are by the distance claimed, in km.
     """
 
     photographs: int
@@ -48,6 +57,9 @@ class Report:
     top_k_cells: dict[str, Share]
     measured_coverage: float | None
     median_radius_km: float | None
+    measured_coverage_50: float | None
+    median_radius_50_km: float | None
+    claims: dict[str, Claims]
     median_entropy_nats: float | None
     by_country: tuple[Group, ...]
     by_settlement: tuple[Group, ...]
@@ -68,8 +80,11 @@ def report(predictions: Predictions, resamples: int = RESAMPLES) -> Report:
         by_centroid=None if centroid_km is None else distances(centroid_km),
         country=_country(predictions, resamples),
         top_k_cells=_top_k(predictions, resamples),
-        measured_coverage=_coverage(predictions),
+        measured_coverage=_coverage(predictions.error_km, predictions.radius_km),
         median_radius_km=_median(predictions.radius_km, 1),
+        measured_coverage_50=_coverage(predictions.error_km, predictions.radius_50_km),
+        median_radius_50_km=_median(predictions.radius_50_km, 1),
+        claims=_claims(predictions),
         median_entropy_nats=_median(predictions.entropy_nats, 3),
         by_country=by_country(predictions),
         by_settlement=by_settlement(predictions),
@@ -100,10 +115,18 @@ def _top_k(predictions: Predictions, resamples: int) -> dict[str, Share]:
     }
 
 
-def _coverage(predictions: Predictions) -> float | None:
-    if predictions.radius_km is None:
-        return None
-    return round(float(np.mean(predictions.error_km <= predictions.radius_km)), 4)
+def _coverage(error_km: Doubles, radius_km: Doubles | None) -> float | None:
+    return None if radius_km is None else round(float(np.mean(error_km <= radius_km)), 4)
+
+
+def _claims(predictions: Predictions) -> dict[str, Claims]:
+    if predictions.within_km is None:
+        return {}
+    distances_km = np.unique(predictions.within_km[np.isfinite(predictions.within_km)])
+    claimed = {f"{each:g}": predictions.within_km <= each for each in distances_km}
+    return {
+        each: Claims(percent(who), percent(predictions.error_km[who] > float(each))) for each, who in claimed.items()
+    }
 
 
 def _median(values: np.ndarray | None, digits: int) -> float | None:

@@ -50,9 +50,9 @@ def predict_of_bundle(
     bundle: Path, confidence: Path | None, cells: Path | None, samples: Sequence[Sample]
 ) -> Predicted:
     """Return the predictions of a bundle, each photograph on its own."""
+    fitted = read_confidence(confidence) if confidence else None
     rows = [row for sample in samples for row in sample]
-    with open_locator(open_bundle(bundle)) as opened:
-        locator = replace(opened, confidence=read_confidence(confidence)) if confidence else opened
+    with open_locator(open_bundle(bundle), confidence=fitted) as locator:
         return predict_with_bundle(locator, rows, read_cells(cells) if cells else None, _watch(len(rows), BATCH))
 
 

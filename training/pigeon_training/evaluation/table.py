@@ -89,6 +89,13 @@ def _radius(report: Report, promised: float | None) -> Iterator[str]:
             f"truth within the stated radius: {report.measured_coverage:.1%} (promised {promised:.0%}), "
             f"median radius {report.median_radius_km:,.0f} km"
         )
+    if report.measured_coverage_50 is not None:
+        yield (
+            f"truth within the smaller radius: {report.measured_coverage_50:.1%} (promised 50%), "
+            f"median radius {report.median_radius_50_km:,.0f} km"
+        )
+    for within_km, claims in report.claims.items():
+        yield f"within {within_km} km: claimed by {claims.percent:.1f} %, {claims.wrong_percent:.1f} % of them wrong"
 
 
 def _task(name: str, metric: RegressionMetric | ClassMetric) -> str:

@@ -72,7 +72,10 @@ def stages(out: Path, size: str, seed: int) -> Iterator[Stage]:
     )  # fmt: skip
     yield _stage(samples, "train", "samples", "--manifest", manifest, "--count", SAMPLES)
     yield _stage(draft, *pack, "--name", "draft")
-    yield _stage(confidence, "calibrate", "confidence", "--bundle", draft, "--manifest", manifest)
+    yield _stage(
+        confidence, "calibrate", "confidence", "--bundle", draft, "--manifest", manifest,
+        "--report", out / "confidence.report.json", "--plot", out / "confidence.png",
+    )  # fmt: skip
     yield _stage(
         evaluation, "train", "evaluate", "--bundle", draft, "--confidence", confidence, "--manifest", manifest,
         "--limit", preset.evaluation_photographs,

@@ -1,0 +1,103 @@
+"""PURE: from which mass on an answer may claim a distance, so that few of those that do are wrong."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import takewhile
+
+import numpy as np
+import numpy.typing as npt
+
+from pigeon_edge.confidence import Claim
+
+Doubles = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ids = npt.NDArray[np.int64]
+
+WITHIN_KM = (25.0, 200.0, 750.0, 2500.0)
+"""City, region, country and continent, as in IM2GPS (Hays and Efros 2008)."""
+
+LEVEL = 0.1
+"""How often, at most, a draw of photographs may let pass a threshold whose true risk is too high."""
+
+SHARES = np.arange(2, 41) / 40
+"""Of the photographs, that claim: the thresholds that are tried, the strictest first."""
+
+STARTS = (0.05, 0.25, 1.0)
+"""The shares at which testing begins: few prove little, however sure they are, and many may be less sure."""
+
+FEWEST_WRONG = 5
+"""A threshold is tried where so many places claim that so many would be wrong at the stated risk."""
+
+
+@dataclass(frozen=True)
+class Risk:
+    """Of the photographs with at least ``least_mass``, which are a share ``claimed``, the share ``risk`` is wrong."""
+
+    claimed: float
+    risk: float
+    least_mass: float
+
+
+def claims_of(wrong: Bools, mass: Doubles, place: Ids, risk: float) -> tuple[Claim, ...]:
+    """Return the distances that may be claimed; ``wrong`` and ``mass`` are (N, 4), by ``WITHIN_KM``.
+
+    A nearer distance never asks for less mass than a farther one: who may claim it may claim the farther one too.
+    """
+    least: list[Claim] = []
+    for number in reversed(range(len(WITHIN_KM))):
+        threshold = threshold_of(wrong[:, number], mass[:, number], place, risk)
+        if threshold is not None:
+            least.append(Claim(WITHIN_KM[number], max([threshold, *(claim.least_mass for claim in least)])))
+    return tuple(reversed(least))
+
+
+def threshold_of(wrong: Bools, mass: Doubles, place: Ids, risk: float) -> float | None:
+    """Return the least mass from which on at most ``risk`` of photographs (N,) are wrong, None where there is none.
+
+    From each of ``STARTS`` on, ever looser thresholds are tested by the exact binomial tail (Clopper and Pearson 1934)
+    until one fails: fixed-sequence testing, under which all that passed hold together with probability 1 - ``LEVEL``
+    (Angelopoulos et al., Learn then Test, 2021). Photographs of one place err together and count as one.
+    """
+    tails = [(threshold, _tail(wrong, mass >= threshold, place, risk)) for threshold in _thresholds(mass)]
+    passed = [
+        threshold
+        for start in STARTS
+        for threshold, _ in takewhile(
+            lambda tested: tested[1] <= LEVEL / len(STARTS),
+            [(t, tail) for t, tail in tails if tail is not None and (mass >= t).mean() >= start],
+        )
+    ]
+    return min(passed, default=None)
+
+
+def _tail(wrong: Bools, claims: Bools, place: Ids, risk: float) -> float | None:
+    """Return the chance of so few wrong among claims at the stated risk, None where too few places claim."""
+    places = len(np.unique(place[claims]))
+    if places * risk < FEWEST_WRONG:
+        return None
+    return binomial_tail(math.ceil(wrong[claims].mean() * places - 1e-9), places, risk)
+
+
+def risk_curve(wrong: Bools, mass: Doubles) -> tuple[Risk, ...]:
+    """Return the risk of photographs (N,) for ever smaller least masses."""
+    at_least = [(threshold, mass >= threshold) for threshold in _thresholds(mass)]
+    return tuple(Risk(float(m.mean()), float(wrong[m].mean()), threshold) for threshold, m in at_least)
+
+
+def binomial_tail(wrong: int, count: int, risk: float) -> float:
+    """Return the probability that no more than ``wrong`` of ``count`` are wrong, each being so with ``risk``."""
+    ways = math.lgamma(count + 1)
+    exponents = [
+        ways - math.lgamma(k + 1) - math.lgamma(count - k + 1) + k * math.log(risk) + (count - k) * math.log1p(-risk)
+        for k in range(wrong + 1)
+    ]
+    return min(math.fsum(map(math.exp, exponents)), 1.0)
+
+
+def _thresholds(mass: Doubles) -> list[float]:
+    """Return the masses, rounded down, that ever larger shares of photographs have at least."""
+    falling = np.sort(mass)[::-1]
+    ranks = np.ceil(SHARES * len(mass)).astype(int) - 1
+    return list(dict.fromkeys((np.floor(falling[ranks] * 1e6) / 1e6).tolist()))

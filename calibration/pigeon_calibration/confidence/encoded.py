@@ -1,0 +1,84 @@
+"""Photographs as encodings, batch after batch: read in threads, run through the graph that ships, kept on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from pigeon_edge.cli.console import progress
+from pigeon_edge.encoders import Encoding
+from pigeon_edge.errors import InputError, MissingToolError, PigeonError
+from pigeon_edge.locator import Locator
+from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.photograph import read_pixels
+from pigeon_edge.preprocess import Pixels, PreprocessSpec
+
+BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """The encoding of some photographs, and which of all they are: ``numbers`` (N,)."""
+
+    numbers: npt.NDArray[np.int64]
+    encoding: Encoding
+
+
+@dataclass
+class Unreadable:
+    """The photographs that could not be read, and why."""
+
+    reasons: list[str] = field(default_factory=list)
+
+
+def encoded(locator: Locator, rows: Sequence[PhotoRow], unreadable: Unreadable) -> Iterator[Encoded]:
+    """Yield the encodings of rows, with a bar on a terminal. Raises InputError where not one can be read."""
+    starts = range(0, len(rows), BATCH)
+    read = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in progress(starts, len(starts), "batches"):
+            paths = [row.path for row in rows[start : start + BATCH]]
+            outcomes = list(pool.map(lambda path: _read(path, locator.preprocess), paths))
+            unreadable.reasons += [str(outcome) for outcome in outcomes if isinstance(outcome, PigeonError)]
+            good = {number: pixels for number, pixels in enumerate(outcomes) if not isinstance(pixels, PigeonError)}
+            if good:
+                read += len(good)
+                yield Encoded(start + np.array(list(good)), locator.encoder.encode(np.stack(list(good.values()))))
+    if not read:
+        raise InputError(f"none of {len(rows)} photographs can be read, such as {unreadable.reasons[0]}")
+
+
+@contextmanager
+def kept(batches: Iterable[Encoded]) -> Iterator[Callable[[], Iterator[Encoded]]]:
+    """Write batches to a temporary file; yield what reads them from it, as often as it is called."""
+    with TemporaryFile() as file:
+        count = 0
+        for batch in batches:
+            count += 1
+            for array in (batch.numbers, batch.encoding.embedding, batch.encoding.cell_logits):
+                np.save(file, array, allow_pickle=False)
+        yield partial(_read_back, file, count)
+
+
+def _read_back(file: IO[bytes], count: int) -> Iterator[Encoded]:
+    file.seek(0)
+    for _ in range(count):
+        numbers, embedding, logits = (np.load(file, allow_pickle=False) for _ in range(3))
+        yield Encoded(numbers, Encoding(embedding, logits))
+
+
+def _read(path: Path, spec: PreprocessSpec) -> Pixels | PigeonError:
+    try:
+        return read_pixels(path, spec)
+    except (InputError, MissingToolError) as error:
+        return error

@@ -1,0 +1,95 @@
+"""The whole way of ``calibrate confidence``: fit on one part of a manifest, judge on another, write, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pigeon_calibration.confidence.encoded import Unreadable, encoded
+from pigeon_calibration.confidence.fit import Fitted, fit_confidence
+from pigeon_calibration.confidence.held_out import HeldOut, held_out
+from pigeon_calibration.confidence.outcomes import Outcomes, outcomes_of, truth_of
+from pigeon_calibration.confidence.picture import write_picture
+from pigeon_calibration.confidence.report import Report, lines_of, report
+from pigeon_edge.bundle import open_bundle
+from pigeon_edge.cli.console import say
+from pigeon_edge.confidence import UNFITTED
+from pigeon_edge.errors import UsageError
+from pigeon_edge.files import write_json
+from pigeon_edge.gallery import Gallery, open_gallery
+from pigeon_edge.locator import Locator, open_locator
+from pigeon_edge.photo_manifest import PhotoRow, read_manifest
+
+SCHEMA = "pigeon-edge/confidence-report@1"
+
+_SHOWN_FAILURES = 5
+
+
+@dataclass(frozen=True)
+class Files:
+    """What ``calibrate confidence`` writes; the report and the picture only where they are asked for."""
+
+    settings: Path
+    report: Path | None
+    picture: Path | None
+
+
+def calibrate_confidence(bundle: Path, manifest: Path, files: Files, risk: float) -> None:
+    """Write the settings, and the report and picture of what they are worth on photographs that nothing was fitted on.
+
+    Raises InputError where the manifest's held-out photographs do not do, UsageError where a file would be overwritten.
+    """
+    _check_distinct(manifest, files)
+    opened = open_bundle(bundle)
+    parts = held_out(read_manifest(manifest))
+    locator, gallery, unreadable = open_locator(opened, confidence=UNFITTED), open_gallery(opened), Unreadable()
+    if not opened.description.photographs:
+        say("pigeon-edge: the bundle's gallery has no photographs: the true geocell is that of the nearest centroid")
+    fitted = fit_confidence(locator, gallery, parts.fit, unreadable, risk)
+    unseen = _outcomes(locator, gallery, parts.check, unreadable, fitted.settings.temperature)
+    found = report(fitted.settings, fitted.outcomes, unseen)
+    write_json(files.settings, fitted.settings.to_json())
+    if files.report:
+        write_json(files.report, _document(locator.label, fitted, found, parts, unreadable))
+    if files.picture:
+        write_picture(files.picture, found, risk)
+    _tell(files.settings, fitted, found, parts, unreadable)
+
+
+def _outcomes(
+    locator: Locator, gallery: Gallery, rows: Sequence[PhotoRow], unreadable: Unreadable, temperature: float
+) -> Outcomes:
+    return outcomes_of(encoded(locator, rows, unreadable), truth_of(rows, gallery, locator.cells), locator, temperature)
+
+
+def _document(label: str, fitted: Fitted, found: Report, parts: HeldOut, unreadable: Unreadable) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "bundle": label,
+        "checked_on": parts.checked_on,
+        "settings": fitted.settings.to_json(),
+        **found.to_json(),
+        "unreadable": unreadable.reasons,
+    }
+
+
+def _tell(path: Path, fitted: Fitted, found: Report, parts: HeldOut, unreadable: Unreadable) -> None:
+    unseen = found.coverage[0].found
+    say(
+        f"pigeon-edge: {path}: fitted on {fitted.settings.fitted_on:,} photographs of "
+        f"{len(set(fitted.outcomes.place.tolist())):,} places; checked on {unseen.photographs:,} of {unseen.places:,} "
+        f"others ({parts.checked_on}):"
+    )
+    for line in lines_of(found, fitted.settings):
+        say(f"  {line}")
+    if unreadable.reasons:
+        shown = "; ".join(unreadable.reasons[:_SHOWN_FAILURES])
+        say(f"pigeon-edge: left out {len(unreadable.reasons)} photographs that cannot be read: {shown}")
+
+
+def _check_distinct(manifest: Path, files: Files) -> None:
+    paths = [path.resolve() for path in (manifest, files.settings, files.report, files.picture) if path]
+    if len(set(paths)) < len(paths):
+        raise UsageError("--manifest, --out, --report and --plot must be different files; name others")
