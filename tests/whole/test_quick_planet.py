@@ -63,6 +63,15 @@ def test_model_is_better_than_a_baseline_at_every_distance_that_counts(evaluatio
 def test_stated_radius_holds_about_as_often_as_promised(evaluation):
     assert evaluation["promised_coverage"] == 0.9
     assert abs(evaluation["measured_coverage"] - 0.9) <= 0.12
+    assert abs(evaluation["measured_coverage_50"] - 0.5) <= 0.12
+    assert evaluation["median_radius_50_km"] < evaluation["median_radius_km"]
+
+
+def test_confidence_is_reported_and_drawn(planet):
+    report = json.loads((planet / "confidence.report.json").read_text())
+    assert report["checked_on"] == "test split"
+    assert report["settings"] == json.loads((planet / "confidence.json").read_text())
+    assert (planet / "confidence.png").stat().st_size > 10_000
 
 
 def test_second_run_finds_nothing_to_do(planet, capfd):

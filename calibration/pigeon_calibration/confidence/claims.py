@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,24 +61,27 @@ def threshold_of(wrong: Bools, mass: Doubles, place: Ids, risk: float) -> float 
     until one fails: fixed-sequence testing, under which all that passed hold together with probability 1 - ``LEVEL``
     (Angelopoulos et al., Learn then Test, 2021). Photographs of one place err together and count as one.
     """
-    tails = [(threshold, _tail(wrong, mass >= threshold, place, risk)) for threshold in _thresholds(mass)]
-    passed = [
-        threshold
-        for start in STARTS
-        for threshold, _ in takewhile(
-            lambda tested: tested[1] <= LEVEL / len(STARTS),
-            [(t, tail) for t, tail in tails if tail is not None and (mass >= t).mean() >= start],
-        )
-    ]
+    tested = [_Tested.of(threshold, wrong, mass >= threshold, place, risk) for threshold in _thresholds(mass)]
+    passed: list[float] = []
+    for start in STARTS:
+        sequence = (each for each in tested if each.claimed >= start and each.places * risk >= FEWEST_WRONG)
+        passed += [each.least_mass for each in takewhile(lambda each: each.tail <= LEVEL / len(STARTS), sequence)]
     return min(passed, default=None)
 
 
-def _tail(wrong: Bools, claims: Bools, place: Ids, risk: float) -> float | None:
-    """Return the chance of so few wrong among claims at the stated risk, None where too few places claim."""
-    places = len(np.unique(place[claims]))
-    if places * risk < FEWEST_WRONG:
-        return None
-    return binomial_tail(math.ceil(wrong[claims].mean() * places - 1e-9), places, risk)
+class _Tested(NamedTuple):
+    """A threshold, the share and places that claim under it, and the chance of so few wrong at the stated risk."""
+
+    least_mass: float
+    claimed: float
+    places: int
+    tail: float
+
+    @classmethod
+    def of(cls, least_mass: float, wrong: Bools, claims: Bools, place: Ids, risk: float) -> _Tested:
+        places = len(np.unique(place[claims]))
+        tail = binomial_tail(math.ceil(wrong[claims].mean() * places - 1e-9), places, risk)
+        return cls(least_mass, float(claims.mean()), places, tail)
 
 
 def risk_curve(wrong: Bools, mass: Doubles) -> tuple[Risk, ...]:
