@@ -41,7 +41,7 @@ class Encoder(Protocol):
         ...
 
 
-def check_names(graph: Path, inputs: Collection[str], outputs: Collection[str]) -> None:
+def check_names(graph: Path | str, inputs: Collection[str], outputs: Collection[str]) -> None:
     """Raise EngineError where a graph does not have the input and the outputs of an encoder."""
     missing = [name for name in (INPUT,) if name not in inputs] + [name for name in OUTPUTS if name not in outputs]
     if missing:

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from pigeon_edge.cli.options import TOY_PLANET
+from pigeon_edge.encoders import Encoding, Engine, open_graph
+from pigeon_edge.errors import BundleError
+from pigeon_edge.golden import GOLDEN, LEAST_COSINE, Golden, least_cosine, read_golden
+from pigeon_edge.testing import FakeEncoder
+
+
+class Altered:
+    """An encoder that sees other pixels than it is given, or gives other outputs."""
+
+    def __init__(self, encoder, pixels=lambda p: p, logits=lambda v: v):
+        self.encoder, self.pixels, self.logits = encoder, pixels, logits
+
+    def encode(self, pixels):
+        found = self.encoder.encode(np.ascontiguousarray(self.pixels(pixels)))
+        return Encoding(found.embedding, self.logits(found.cell_logits))
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return read_golden(TOY_PLANET / GOLDEN)
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return open_graph(TOY_PLANET / "encoder.int8.onnx", Engine.ONNXRUNTIME)
+
+
+@pytest.mark.parametrize(("engine", "least"), [(Engine.ONNXRUNTIME, 0.999999), (Engine.OPENVINO, 0.9999)])
+def test_each_engine_passes_on_the_bundle_that_ships(golden, engine, least):
+    pytest.importorskip(engine.value)
+    encoder = open_graph(TOY_PLANET / "encoder.int8.onnx", engine)
+    assert LEAST_COSINE < least < least_cosine(encoder, golden) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("pixels", [lambda p: p[..., ::-1], lambda p: p[::-1], lambda p: p[:, ::-1], np.zeros_like],
+                         ids=["channels swapped", "photographs exchanged", "upside down", "black"])  # fmt: skip
+def test_what_an_engine_can_get_wrong_fails(golden, toy, pixels):
+    assert least_cosine(Altered(toy, pixels), golden) < LEAST_COSINE
+
+
+def test_a_wrong_head_fails_although_the_embedding_is_right_and_a_common_offset_does_not(golden, toy):
+    assert least_cosine(Altered(toy, logits=lambda v: v[:, ::-1]), golden) < LEAST_COSINE
+    assert least_cosine(Altered(toy, logits=lambda v: v + 100), golden) > 0.9999
+
+
+def test_the_cosine_is_of_the_worst_probe():
+    pixels = np.zeros((2, 1, 1, 3), np.uint8)
+    pixels[0, ..., 0] = pixels[1, ..., 1] = 255
+    right = FakeEncoder().encode(pixels)
+    turned = right.embedding.copy()
+    turned[1] = [0.6, 0.8, 0]
+    assert least_cosine(FakeEncoder(), Golden(pixels, Encoding(turned, right.cell_logits))) == pytest.approx(0.8)
+
+
+def test_nan_never_passes(golden, toy):
+    assert not least_cosine(Altered(toy, logits=lambda v: v * np.nan), golden) >= LEAST_COSINE
+
+
+def test_golden_probes_are_read_as_safetensors_writes_them(tmp_path):
+    rng = np.random.default_rng(0)
+    tensors = {"pixels": rng.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)}
+    for name, width in (("image_embedding", 5), ("cell_logits", 7), ("climate_logits", 2)):
+        tensors[name] = rng.normal(size=(3, width)).astype(np.float32)
+    save_file(tensors, tmp_path / GOLDEN, metadata={"made": "by a test"})
+    found = read_golden(tmp_path / GOLDEN)
+    np.testing.assert_array_equal(found.pixels, tensors["pixels"])
+    np.testing.assert_array_equal(found.encoding.embedding, tensors["image_embedding"])
+    np.testing.assert_array_equal(found.encoding.cell_logits, tensors["cell_logits"])
+    np.testing.assert_array_equal(found.encoding.tasks["climate_logits"], tensors["climate_logits"])
+
+
+def _file(header, body=b""):
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + body
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff" * 40,
+        _file([1, 2]),
+        _file({"pixels": 3}),
+        _file({"pixels": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}, b"00"),
+        _file({"pixels": {"dtype": "U8", "shape": [7], "data_offsets": [0, 2]}}, b"00"),
+        _file({"pixels": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}}, b"00"),
+    ],
+    ids=["empty", "noise", "list", "number", "type", "shape", "no outputs"],
+)
+def test_a_file_that_is_none_is_an_error_of_one_line(tmp_path, content):
+    (tmp_path / GOLDEN).write_bytes(content)
+    with pytest.raises(BundleError, match=rf"{GOLDEN}: expected golden probes, .*; copy or pack") as raised:
+        read_golden(tmp_path / GOLDEN)
+    assert "\n" not in str(raised.value)
