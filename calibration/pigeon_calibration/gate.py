@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnx
 
 from pigeon_calibration.observe import Runner
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.encoders.protocol import Encoder, Encoding
 from pigeon_edge.preprocess import Pixels
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -104,8 +104,12 @@ def _cell_agreement(a: Encoding, b: Encoding, count: int) -> float | None:
 
 def encode(model: onnx.ModelProto, batches: Iterable[Pixels]) -> Encoding:
     """Return a graph's encoding of all photographs. Raises EngineError where it does not run."""
-    runner = Runner(model)
-    encodings = [runner.encode(pixels) for pixels in batches]
+    return encode_with(Runner(model), batches)
+
+
+def encode_with(encoder: Encoder, batches: Iterable[Pixels]) -> Encoding:
+    """Return an encoder's encoding of all photographs."""
+    encodings = [encoder.encode(pixels) for pixels in batches]
     return Encoding(
         np.concatenate([encoding.embedding for encoding in encodings]),
         np.concatenate([encoding.cell_logits for encoding in encodings]),

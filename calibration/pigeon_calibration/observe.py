@@ -29,14 +29,24 @@ ONE_COLOUR = 3
 
 def load_graph(path: Path) -> onnx.ModelProto:
     """Read an encoder graph. Raises InputError where the file is no ONNX graph that takes ``pixels``."""
-    try:
-        model = onnx.load_model(str(path))
-    except (OSError, DecodeError, onnx.checker.ValidationError) as error:
-        reason = _one_line(error)
-        raise InputError(f"{path}: expected an ONNX graph, {reason}; give the graph of `export onnx`") from error
+    model = load_onnx(path)
     inputs = [value.name for value in model.graph.input]
     if inputs != ["pixels"]:
         raise InputError(f"{path}: expected an ONNX graph of pixels, found inputs {inputs}; give that of `export onnx`")
+    return model
+
+
+def load_onnx(path: Path, external_data: bool = True) -> onnx.ModelProto:
+    """Read any ONNX graph, with the weights that lie in other files where asked. Raises InputError where it is none."""
+    if not path.is_file():
+        raise InputError(f"{path}: expected an ONNX graph, found no such file; check the path")
+    try:
+        model = onnx.load_model(str(path), load_external_data=external_data)
+    except (OSError, DecodeError, onnx.checker.ValidationError) as error:
+        reason = _one_line(error)
+        raise InputError(f"{path}: expected an ONNX graph, {reason}; give the graph of `export onnx`") from error
+    if not model.graph.node:
+        raise InputError(f"{path}: expected an ONNX graph, found a file without nodes; give the graph of `export onnx`")
     return model
 
 

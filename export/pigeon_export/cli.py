@@ -10,6 +10,7 @@ import typer
 
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import command_group, examples
+from pigeon_edge.files import to_json
 
 app = command_group("From a model to a bundle.")
 adopt = command_group("Public weights to a bundle, without any training.")
@@ -20,6 +21,7 @@ ImagesOption = Annotated[
     Path | None,
     typer.Option("--images", help="Photographs to calibrate on, a folder or manifest; without, only weights are int8."),
 ]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Photographs to measure on, at even distances.")]
 
 
 class Refinement(str, Enum):
@@ -41,6 +43,67 @@ def onnx(
 
     export_folder(model, out)
     say(f"pigeon-edge: wrote {out}, {out.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command(epilog=examples("pigeon-edge export half encoder.onnx --out encoder.fp16.onnx --images photographs"))
+def half(
+    graph: Annotated[Path, typer.Argument(help="A graph in float32, or an int8 one with float32 between its linears.")],
+    out: Annotated[Path, typer.Option("--out", help="The graph to write.")],
+    images: Annotated[
+        Path | None, typer.Option("--images", help="Photographs to measure it on, a folder or manifest; without, none.")
+    ] = None,
+    limit: LimitOption = 64,
+) -> None:
+    """Bring a graph to half precision, strongly typed, as TensorRT wants it; what sums up stays in float32.
+
+    With photographs it is written only if it is as near to its source as half precision allows.
+    """
+    from pigeon_export.halving import halve
+
+    halve(graph, out, images, limit)
+
+
+@app.command(
+    epilog=examples("pigeon-edge export lint encoder.onnx encoder.int8.onnx", "pigeon-edge export lint *.onnx --json")
+)
+def lint(
+    graphs: Annotated[list[Path], typer.Argument(help="Graphs to check.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the findings of each file as JSON.")] = False,
+) -> None:
+    """Check graphs against TensorRT's rules: one finding a line, exit code 7 where there are some."""
+    from pigeon_export.linting import check_clean, lint_files
+
+    findings = lint_files(graphs)
+    lines = [f"{path}: {finding}" for path, found in findings.items() for finding in found]
+    typer.echo(to_json(findings) if json else "".join(f"{line}\n" for line in lines), nl=False)
+    check_clean(findings)
+    say(f"pigeon-edge: {len(findings)} {'graph keeps' if len(findings) == 1 else 'graphs keep'} the rules")
+
+
+@app.command(
+    epilog=examples(
+        "pigeon-edge export parity model encoder.onnx encoder.fp16.onnx encoder.int8.onnx --images photographs",
+        "pigeon-edge export parity encoder.onnx encoder.int8.onnx --images photographs --json",
+    )
+)
+def parity(
+    reference: Annotated[str, typer.Argument(help="What `export onnx` took (computed by torch), or a graph (.onnx).")],
+    graphs: Annotated[list[Path], typer.Argument(help="Graphs made of it, of any precision.")],
+    images: Annotated[Path, typer.Option("--images", help="Photographs, a folder or manifest.")],
+    limit: LimitOption = 64,
+    json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Measure how near graphs are to their reference, by every engine here; exit code 7 where one falls short.
+
+    The tolerance is that of a graph's precision. Half precision is computed with every rounding written out, which no
+    engine on a processor does by itself.
+    """
+    from pigeon_export.measuring import measure_graphs, say_unreadable, table
+
+    report = measure_graphs(reference, graphs, images, limit)
+    typer.echo(to_json(report.to_json()) if json else f"{table(report)}\n", nl=False)
+    say_unreadable(report)
+    report.check()
 
 
 @app.command(

@@ -30,9 +30,10 @@ from pigeon_edge.errors import InputError
 from pigeon_export.centred_pixels import with_centred_pixels
 from pigeon_export.dequantized import scale_along_axis, without_quantization
 from pigeon_export.graph_copy import copied, rebuilt
+from pigeon_export.precision import is_half
 from pigeon_export.tensor_types import Types, mixed_types, tensor_types
 
-__all__ = ["is_half", "to_half", "without_quantization"]
+__all__ = ["to_half", "without_quantization"]
 
 MIN_QUANTIZED_OPSET = 19
 """The first opset whose Q and DQ take scales of float16."""
@@ -63,11 +64,6 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
             "of `export onnx`"
         )
     return result
-
-
-def is_half(model: onnx.ModelProto) -> bool:
-    """Tell whether a graph has weights in half precision."""
-    return any(tensor.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16) for tensor in model.graph.initializer)
 
 
 def _check(model: onnx.ModelProto) -> None:

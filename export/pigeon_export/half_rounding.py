@@ -20,8 +20,9 @@ def with_written_rounding(model: onnx.ModelProto) -> onnx.ModelProto:
 
     What DQ makes is not rounded: an engine multiplies int8 by int8. A graph of float32 comes back as it is.
     """
-    types = tensor_types(model)
-    halves = {name for name, number in types.items() if number == TensorProto.FLOAT16}
+    halves = {name for name, number in tensor_types(model).items() if number == TensorProto.FLOAT16}
+    if not halves:
+        return model
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
         rounded = {

@@ -1,7 +1,7 @@
 """PURE: does a graph keep the rules under which TensorRT 10.3 to 11 build it, and build it fast?
 
-The rules are those of NvInfer.h (IQuantizeLayer, release 10.3), of onnx-tensorrt's docs/operators.md, and of TensorRT's
-guide to fused attention.
+The rules are those of NvInfer.h (IQuantizeLayer, release 10.3), of onnx-tensorrt's docs/operators.md, of strongly typed
+networks, in which no engine casts anything by itself, and of TensorRT's guide to fused attention.
 """
 
 from __future__ import annotations
@@ -15,10 +15,24 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from pigeon_export.tensor_types import mixed_types, tensor_types
+
 MAX_OPSET = 20
 """The highest opset of the default domain that TensorRT 10.3 reads."""
 
+MIN_OPSET = 17
+"""The first opset with LayerNormalization."""
+
+MIN_HALF_SCALE_OPSET = 19
+"""The first opset whose Q and DQ take scales of float16."""
+
+FLOAT32_STATISTICS = 1
+"""LayerNormalization's ``stash_type`` that TensorRT computes mean and variance in."""
+
+_UNREAD_OPS = ("DynamicQuantizeLinear", "QLinearMatMul", "QLinearConv", "MatMulInteger", "ConvInteger")
+
 _SCALE, _ZERO_POINT = 1, 2
+_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 
 def lint(model: onnx.ModelProto) -> list[str]:
@@ -34,11 +48,17 @@ class _Index:
     model: onnx.ModelProto
     producers: dict[str, onnx.NodeProto]
     constants: dict[str, onnx.TensorProto]
+    types: dict[str, int]
 
     @classmethod
     def of(cls, model: onnx.ModelProto) -> _Index:
         producers = {output: node for node in model.graph.node for output in node.output}
-        return cls(model, producers, {tensor.name: tensor for tensor in model.graph.initializer})
+        constants = {tensor.name: tensor for tensor in model.graph.initializer}
+        return cls(model, producers, constants, tensor_types(model))
+
+    def type_of(self, tensor: str) -> str:
+        """Return the type of a tensor as people write it, empty where it is not known."""
+        return TensorProto.DataType.Name(self.types[tensor]).lower() if tensor in self.types else ""
 
     def nodes(self, *ops: str) -> Iterator[onnx.NodeProto]:
         return (node for node in self.model.graph.node if node.op_type in ops)
@@ -67,6 +87,8 @@ def _opset(index: _Index) -> Iterator[str]:
             yield f"opset domain {opset.domain!r}: TensorRT reads the default domain only"
         elif opset.version > MAX_OPSET:
             yield f"opset {opset.version}: TensorRT 10.3 reads at most {MAX_OPSET}"
+        elif opset.version < (minimum := _min_opset(index)):
+            yield f"opset {opset.version}: at least {minimum} is needed, by LayerNormalization 17, by float16 scales 19"
 
 
 def _weights_inside(index: _Index) -> Iterator[str]:
@@ -91,8 +113,14 @@ def _signed(index: _Index) -> Iterator[str]:
         stored = index.values(node, 0) if node.op_type == "DequantizeLinear" else None
         types = [array.dtype for array in (zero_point, stored) if array is not None]
         unsigned_by_default = node.op_type == "QuantizeLinear" and len(node.input) <= _ZERO_POINT
-        if unsigned_by_default or np.dtype(np.uint8) in types:
-            yield f"{node.name}: quantized to uint8, only int8 is read"
+        other = "uint8" if unsigned_by_default else next((str(found) for found in types if found != np.int8), "")
+        if other:
+            yield f"{node.name}: quantized to {other}, only int8 is read"
+
+
+def _operators(index: _Index) -> Iterator[str]:
+    for node in index.nodes(*_UNREAD_OPS):
+        yield f"{node.name}: {node.op_type} is not read, quantization is written as Q and DQ"
 
 
 def _scales(index: _Index) -> Iterator[str]:
@@ -132,6 +160,11 @@ def _layer_norms(index: _Index) -> Iterator[str]:
         yield "no LayerNormalization: layer norms must be one op each, in pieces they overflow in half precision"
     for node in index.nodes("Pow", "Sqrt"):
         yield f"{node.name}: {node.op_type} looks like a layer norm in pieces, which overflows in half precision"
+    for node in index.nodes("LayerNormalization"):
+        if _attribute(node, "stash_type", FLOAT32_STATISTICS) != FLOAT32_STATISTICS:
+            yield f"{node.name}: the stash_type is not float32, the squares of loud channels overflow"
+        if any(node.output[1:]):
+            yield f"{node.name}: {len(node.output)} outputs, only the normalised tensor is read"
 
 
 def _attention(index: _Index) -> Iterator[str]:
@@ -139,11 +172,45 @@ def _attention(index: _Index) -> Iterator[str]:
         between = index.op_of(node.input[0])
         if between != "MatMul":
             yield f"{node.name}: {between or 'an input'} stands between QK^T and Softmax, which blocks fused attention"
+        for reader in index.model.graph.node:
+            if node.output[0] in reader.input and reader.op_type != "MatMul":
+                yield f"{reader.name}: {reader.op_type} stands between Softmax and V, which blocks fused attention"
+
+
+def _scale_types(index: _Index) -> Iterator[str]:
+    for node in index.nodes("QuantizeLinear"):
+        found, wanted = (index.type_of(name) for name in (node.input[_SCALE], node.input[0]))
+        if found and wanted and found != wanted:
+            yield f"{node.name}: the scale is {found} and the input {wanted}, strong typing wants one type"
+
+
+def _types(index: _Index) -> Iterator[str]:
+    for node, types in mixed_types(index.model, index.types):
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):  # which have rules of their own
+            yield f"{node.name}: {node.op_type} reads {' and '.join(types).lower()}, an engine casts nothing by itself"
+    for value in index.model.graph.output:
+        declared = TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+        if index.type_of(value.name) not in ("", declared):
+            yield f"{value.name}: the output is said to be {declared}, but made as {index.type_of(value.name)}"
+
+
+def _finite(index: _Index) -> Iterator[str]:
+    for name, tensor in index.constants.items():
+        inside = tensor.data_type in _FLOATS and tensor.data_location != TensorProto.EXTERNAL
+        if inside and not np.all(np.isfinite(numpy_helper.to_array(tensor))):
+            yield f"{name}: the weight holds values that are not finite, as overflow leaves them"
 
 
 _RULES: tuple[Callable[[_Index], Iterable[str]], ...] = (
-    _opset, _weights_inside, _zero_points, _signed, _scales, _weight_channels, _residuals, _layer_norms, _attention,
+    _opset, _operators, _weights_inside, _finite, _zero_points, _signed, _scales, _scale_types, _weight_channels,
+    _residuals, _layer_norms, _attention, _types,
 )  # fmt: skip
+
+
+def _min_opset(index: _Index) -> int:
+    quantizers = index.nodes("QuantizeLinear", "DequantizeLinear")
+    half = any(index.type_of(node.input[_SCALE]) == "float16" for node in quantizers)
+    return MIN_HALF_SCALE_OPSET if half else MIN_OPSET
 
 
 def _stored(index: _Index, node: onnx.NodeProto) -> npt.NDArray[Any] | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,26 +10,18 @@ import torch
 from torch.nn import functional
 from transformers import CLIPVisionModel
 
-from pigeon_calibration.gate import INT8_THRESHOLDS, Parity, Thresholds, compare
+from pigeon_calibration.gate import Parity, compare
 from pigeon_edge.encoders.protocol import Encoding, encoding_of
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 from pigeon_export.graph_heads import GraphHead, graph_heads
+from pigeon_export.precision import TOLERANCES
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
+from pigeon_training.model_folder import read_scale
 from pigeon_training.tasks import RegressionScale
-from pigeon_training.tower import HeadArrays
+from pigeon_training.tower import HeadArrays, load_tower, read_heads, read_spec
 
-__all__ = ["TOLERANCES", "Parity", "TorchEncoder", "compare"]
-
-TOLERANCES: Mapping[str, Thresholds] = MappingProxyType(
-    {
-        "fp32": Thresholds(cosine_p01=0.9999, top1_agreement=0.99),
-        "fp16": Thresholds(cosine_p01=0.999, top1_agreement=0.98),
-        "int8": INT8_THRESHOLDS,
-    }
-)
-"""What a graph or engine of each precision must reach against the torch reference. Two builds of one float32 network
-agree on 99.9 to 100 % of predictions (onnxsim, scripts/nvidia/README.md), so none asks for equality."""
+__all__ = ["TOLERANCES", "Parity", "TorchEncoder", "compare", "open_reference"]
 
 
 class TorchEncoder:
@@ -76,3 +67,13 @@ class TorchEncoder:
 
 def _linear(embedding: torch.Tensor, head: GraphHead) -> torch.Tensor:
     return functional.linear(embedding, torch.from_numpy(head.weight), torch.from_numpy(head.bias))
+
+
+def open_reference(model: str) -> tuple[TorchEncoder, PreprocessSpec]:
+    """Return the reference of a folder or hub id in transformers' format, with its heads, and how it wants its pixels.
+
+    Raises InputError where the model cannot be read.
+    """
+    tower, folder = load_tower(model), Path(model)
+    spec = read_spec(model, tower)
+    return TorchEncoder(tower, spec, read_heads(folder), scale=read_scale(folder)), spec

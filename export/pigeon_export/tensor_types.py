@@ -16,14 +16,15 @@ SMALL_BYTES = 1024
 
 
 def tensor_types(model: onnx.ModelProto) -> dict[str, int]:
-    """Return the ``TensorProto`` type of each tensor by its name; what inference cannot tell is left out.
+    """Return the ``TensorProto`` type of each tensor by its name, as the nodes make it, not as outputs are said to be.
 
-    Raises onnx's InferenceError for a graph that contradicts itself.
+    What inference cannot tell is left out.
     """
-    graph = shape_inference.infer_shapes(_skeleton(model), strict_mode=True).graph
+    graph = shape_inference.infer_shapes(_skeleton(model)).graph
     values = [*graph.input, *graph.value_info, *graph.output]
     types = {value.name: value.type.tensor_type.elem_type for value in values}
-    return {**types, **{tensor.name: tensor.data_type for tensor in model.graph.initializer}}
+    known = {name: number for name, number in types.items() if number != TensorProto.UNDEFINED}
+    return {**known, **{tensor.name: tensor.data_type for tensor in model.graph.initializer}}
 
 
 def mixed_types(model: onnx.ModelProto, types: Types) -> Iterator[tuple[onnx.NodeProto, list[str]]]:
@@ -42,7 +43,7 @@ def _groups(node: onnx.NodeProto, types: Types, opset: int) -> list[set[int]]:
     formal = defs.get_schema(node.op_type, opset, node.domain).inputs
     groups: dict[str, set[int]] = defaultdict(set)
     for position, name in enumerate(node.input):
-        if types.get(name):
+        if name in types:
             groups[formal[min(position, len(formal) - 1)].type_str].add(types[name])
     return list(groups.values())
 
@@ -53,5 +54,6 @@ def _skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
     small = [tensor for tensor in graph.initializer if len(tensor.raw_data) <= SMALL_BYTES]
     weights = [tensor for tensor in graph.initializer if len(tensor.raw_data) > SMALL_BYTES]
     inputs = [helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims) for tensor in weights]
-    proto = helper.make_graph(list(graph.node), graph.name, [*graph.input, *inputs], list(graph.output), small)
+    outputs = [helper.make_empty_tensor_value_info(value.name) for value in graph.output]
+    proto = helper.make_graph(list(graph.node), graph.name, [*graph.input, *inputs], outputs, small)
     return helper.make_model(proto, opset_imports=list(model.opset_import), ir_version=model.ir_version)
