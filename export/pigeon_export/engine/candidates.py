@@ -8,7 +8,8 @@ import onnx
 
 from pigeon_edge.engines.cache import EnginePrecision
 from pigeon_edge.errors import InputError
-from pigeon_export.half import is_half, to_half, without_quantization
+from pigeon_export.half import to_half, without_quantization
+from pigeon_export.precision import is_half
 
 
 def candidate(graph: Path, precision: EnginePrecision) -> bytes:
