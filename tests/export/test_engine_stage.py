@@ -6,14 +6,23 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from tests.cuda_stand_in import StandInCuda
+from tests.executing_engine import ExecutingTensorRt
 
+from pigeon_edge import cuda
+from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.encoders.tensorrt import TensorRtEncoder
 from pigeon_edge.engines.cache import EngineCache, EnginePrecision, Verdict
 from pigeon_edge.engines.key import EngineKey, EngineOptions
 from pigeon_edge.errors import EngineError, GateError, InputError, NotWorthItError
+from pigeon_edge.files import sha256_of
+from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
+from pigeon_export.engine.candidates import candidate
 from pigeon_export.engine.stage import SelfTest, Workshop, make_engine
 from pigeon_export.engine.trial import ROUNDS, WARM_UP, try_engines
 
+TOY = TOY_PLANET / "encoder.int8.onnx"
 INT8, FP16 = EnginePrecision.INT8, EnginePrecision.FP16
 KEY = EngineKey("a1" * 32, "tensorrt", "10.3.0", "Orin", "8.7", "36.4", EngineOptions((1, 8)))
 PROBES = np.arange(3 * 2 * 2 * 3, dtype=np.uint8).reshape(3, 2, 2, 3)
@@ -176,3 +185,24 @@ def test_a_build_that_is_killed_keeps_the_old_engine(tmp_path, old, failing):
         bench.make()
     assert kept(bench) == b"old plan"
     assert [path.name for path in bench.cache.folder.iterdir()] == [KEY.graph_sha256[:16]]
+
+
+def test_the_bundle_that_ships_goes_from_both_graphs_to_an_engine_that_answers(tmp_path, monkeypatch):
+    """All of it but TensorRT's compiler and CUDA: a stand-in's engine executes the graph that it is built from."""
+    gpu = StandInCuda(integrated=True, owners=3).install(monkeypatch)
+    trt = ExecutingTensorRt("10.3.0", gpu)
+    golden = read_golden(TOY_PLANET / GOLDEN)
+    key = EngineKey.of(sha256_of(TOY), trt.api, cuda.gpu(), "36.4")
+    workshop = Workshop(
+        lambda precision, plan: plan.write_bytes(candidate(TOY, precision)) and None,
+        lambda plan: TensorRtEncoder(trt.api, plan),
+        print,
+    )
+    cache = EngineCache(tmp_path / "engines")
+    test = SelfTest(golden.pixels, lambda encoder: least_cosine(encoder, golden), LEAST_COSINE)
+    built = make_engine(key, cache, workshop, test)
+    assert min(trial.cosine for trial in built.verdict.trials.values()) > LEAST_COSINE
+    with TensorRtEncoder(trt.api, cache.find(key).read()) as encoder:
+        assert least_cosine(encoder, golden) == pytest.approx(built.verdict.trials[built.precision].cosine, abs=1e-6)
+    assert trt.alive == 0
+    gpu.assert_nothing_left()

@@ -146,10 +146,16 @@ def _request(
 
     if not graph.is_file():
         raise InputError(f"{graph}: expected an ONNX graph, found no such file; name one that exists")
-    limits = memory_limits(available_memory_bytes(), graph.stat().st_size, free_contiguous_bytes())
+    limits = memory_limits(available_memory_bytes(), _largest_form_bytes(graph, precision), free_contiguous_bytes())
     return BuildRequest(
         flavour, graph, precision, plan, BuildSettings(EngineOptions(), limits, timing_cache, target), log
     )
+
+
+def _largest_form_bytes(graph: Path, precision: EnginePrecision) -> int:
+    """Return the size of a graph on its way to an engine: int8 weights become float32 on their way to fp16."""
+    grows = precision is EnginePrecision.FP16 and graph.name.endswith(".int8.onnx")
+    return graph.stat().st_size * (4 if grows else 1)
 
 
 def _build(request: BuildRequest) -> None:
