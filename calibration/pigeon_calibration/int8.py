@@ -24,7 +24,7 @@ from pigeon_edge.cli.console import progress, say
 from pigeon_edge.encoders.protocol import Encoding
 from pigeon_edge.errors import GateError, InputError, UsageError
 from pigeon_edge.files import replacing, sha256_of, write_json
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.preprocess import Pixels, PreprocessSpec
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ def calibrate_int8(graph: Path, images: Path, *, out: Path, report: Path, choice
     falls short.
     """
     _check_distinct(graph, out, report)
-    model = observe.load_graph(graph)
-    check_quantizable(model)
-    spec = observe.preprocess_spec(model)
+    model, spec = _checked(graph)
     centroids = _centroids(choices.cells, model)
     candidates = observe.list_photographs(images)
     chosen = sample.choose(candidates, choices.limit, choices.seed)
@@ -80,6 +78,16 @@ def calibrate_int8(graph: Path, images: Path, *, out: Path, report: Path, choice
     say(table(written))
     say(f"pigeon-edge: {gate.verdict(verdict.parity, choices.thresholds)}{_unreadable(unreadable)}")
     _save(verdict, choices.thresholds, out, report)
+
+
+def _checked(graph: Path) -> tuple[onnx.ModelProto, PreprocessSpec]:
+    """Read a graph that can be quantized, and how it wants its pixels. Raises InputError, naming the file."""
+    model = observe.load_graph(graph)
+    try:
+        check_quantizable(model)
+        return model, observe.preprocess_spec(model)
+    except InputError as error:
+        raise InputError(f"{graph}: {error}") from error
 
 
 def _prepared(model: onnx.ModelProto, photographs: Photographs, cache: Path | None) -> Prepared:

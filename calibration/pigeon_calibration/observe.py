@@ -33,6 +33,8 @@ def load_graph(path: Path) -> onnx.ModelProto:
     inputs = [value.name for value in model.graph.input]
     if inputs != ["pixels"]:
         raise InputError(f"{path}: expected an ONNX graph of pixels, found inputs {inputs}; give that of `export onnx`")
+    if model.graph.input[0].type.tensor_type.elem_type != onnx.TensorProto.UINT8:
+        raise InputError(f"{path}: expected pixels of uint8, found another type; give the graph of `export onnx`")
     return model
 
 
@@ -63,6 +65,8 @@ def list_photographs(images: Path) -> list[Candidate]:
 
     Raises InputError where there are none.
     """
+    if not images.exists():
+        raise InputError(f"{images}: expected photographs, found no such file or folder; check --images")
     if images.is_dir():
         found = candidates_of_folder(images, scan([images]).photographs)
     else:

@@ -111,7 +111,9 @@ def write_manifest(path: Path, rows: Iterable[PhotoRow]) -> None:
 
 def _row(manifest: Path, line: int, record: Mapping[str, str | None]) -> PhotoRow:
     try:
-        name = record["path"] or ""
+        name = record["path"]
+        if not name:
+            raise ValueError("a photograph without a path")
         lat, lng = float(record["lat"] or "nothing"), float(record["lng"] or "nothing")
         month, heading = record.get("month"), record.get("heading_deg")
         row = PhotoRow(

@@ -60,7 +60,11 @@ def export_folder(model: str, out: Path) -> None:
     Raises InputError where the model cannot be read or has a shape that the graph cannot express.
     """
     tower, folder = load_tower(model), Path(model)
-    graph = to_onnx(tower, read_spec(model, tower), read_heads(folder), scale=read_scale(folder))
+    spec, heads, scale = read_spec(model, tower), read_heads(folder), read_scale(folder)
+    try:
+        graph = to_onnx(tower, spec, heads, scale=scale)
+    except InputError as error:
+        raise InputError(f"{model}: {error}") from error
     with replacing(out) as scratch:
         onnx.save_model(graph, str(scratch))
 
@@ -262,9 +266,10 @@ def _model(
 
 def _check(config: CLIPVisionConfig, spec: PreprocessSpec, weights: Weights, heads: Sequence[GraphHead]) -> None:
     if config.hidden_act not in _ACTIVATIONS:
-        raise InputError(f"expected the activation {' or '.join(_ACTIVATIONS)}, found {config.hidden_act!r}")
+        names = " or ".join(_ACTIVATIONS)
+        raise InputError(f"expected the activation {names}, found {config.hidden_act!r}; give a CLIP model")
     if spec.size_px != config.image_size:
-        raise InputError(f"expected a spec of the tower's {config.image_size} px, found {spec.size_px} px")
+        raise InputError(f"expected a spec of the tower's {config.image_size} px, found {spec.size_px} px; mend it")
     on_top = [values for head in heads for values in (head.weight, head.bias)]
     size = sum(values.nbytes for values in (*weights.values(), *on_top))
     if size > MAX_WEIGHT_BYTES:

@@ -137,6 +137,60 @@ def test_bad_inputs_have_their_message(spoil, words, encoder, photographs, tmp_p
     assert words in str(result.exception)
 
 
+@pytest.mark.parametrize(("manifest", "words"), [
+    ("lat,lng\n1,2\n", "photos.csv:2: expected path, lat and lng, found {'lat': '1', 'lng': '2'}; mend the row"),
+    ("path,lat,lng\n,1,2\n", "photos.csv:2: expected path, lat and lng, found {'path': '',"),
+    ("path,lat,lng\n", "photos.csv: expected photographs, found none; give a folder of images or a manifest"),
+    ("path,lat,lng\n" + "".join(f"{n}.jpg,{n},2\n" for n in range(1, 9)), "none can be read; give others, for"),
+])  # fmt: skip
+def test_manifest_without_photographs_is_refused(manifest, words, graph, tmp_path):
+    (tmp_path / "photos.csv").write_text(manifest)
+    result = run("int8", graph, "--images", tmp_path / "photos.csv", "--out", tmp_path / "o.onnx")
+    assert isinstance(result.exception, InputError)
+    assert words in str(result.exception)
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("empty", "expected photographs, found none; their names end in"),
+    ("nowhere", "expected photographs, found no such file or folder; check --images"),
+    ("unreadable", "expected photographs, none can be read; give others, for"),
+])  # fmt: skip
+def test_folder_without_photographs_is_refused(name, words, graph, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "unreadable").mkdir()
+    for number in range(4):
+        (tmp_path / "unreadable" / f"{number}.jpg").write_bytes(b"no image")
+    result = run("int8", graph, "--images", tmp_path / name, "--out", tmp_path / "o.onnx")
+    assert isinstance(result.exception, InputError)
+    assert words in str(result.exception)
+    assert not (tmp_path / "o.onnx").exists()
+
+
+@pytest.mark.parametrize(("spoil", "words"), [
+    ("input", "expected an ONNX graph of pixels, found inputs ['image']; give that of `export onnx`"),
+    ("type", "expected pixels of uint8, found another type; give the graph of `export onnx`"),
+    ("names", "expected linears named layers.N.qkv, attention_output, fc1 and fc2, found none"),
+    ("metadata", "found no metadata of it; export the graph again"),
+    ("missing", "expected an ONNX graph, found no such file; check the path"),
+])  # fmt: skip
+def test_foreign_graph_is_refused_with_its_name(spoil, words, encoder, photographs, tmp_path):
+    path, pixels = tmp_path / "foreign.onnx", encoder.graph.input[0]
+    if spoil == "input":
+        pixels.name = "image"
+    if spoil == "type":
+        pixels.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    if spoil == "metadata":
+        del encoder.metadata_props[:]
+    for node in encoder.graph.node if spoil == "names" else ():
+        node.name = node.name.replace("layers", "blocks")
+    if spoil != "missing":
+        onnx.save_model(encoder, str(path))
+    result = run("int8", path, "--images", photographs, "--out", tmp_path / "o.onnx")
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception).startswith(f"{path}: ")
+    assert words in str(result.exception)
+
+
 def test_failed_gate_leaves_a_report_and_no_graph(graph, photographs, tmp_path, capsys):
     out, report = tmp_path / "g.int8.onnx", tmp_path / "r.json"
     beyond = Thresholds(cosine_p01=1.1, top1_agreement=0.0)

@@ -31,7 +31,7 @@ def test_folder_without_photographs_is_refused(tmp_path):
 
 
 def test_missing_images_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"expected a manifest"):
+    with pytest.raises(InputError, match="expected photographs, found no such file or folder"):
         list_photographs(tmp_path / "nowhere.csv")
 
 
@@ -62,7 +62,7 @@ def test_file_that_is_no_graph_is_refused(content, tmp_path):
 
 
 def test_missing_graph_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"expected an ONNX graph, .*No such file"):
+    with pytest.raises(InputError, match=r"expected an ONNX graph, found no such file; check the path"):
         load_graph(tmp_path / "g.onnx")
 
 

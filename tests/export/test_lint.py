@@ -15,7 +15,7 @@ from pigeon_calibration.quantize import linear_inputs, quantize, quantize_weight
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.half import to_half
 from pigeon_export.lint import lint
-from pigeon_export.readout import ClassToken
+from pigeon_export.readout import ClassToken, Layer
 from pigeon_export.to_onnx import to_onnx
 
 
@@ -30,7 +30,10 @@ def half(quantized) -> onnx.ModelProto:
     return to_half(quantized)
 
 
-@pytest.mark.parametrize("readout", [ClassToken(()), None], ids=["class token", "mean"])
+PROJECTED = ClassToken((Layer(np.eye(48, dtype=np.float32), np.zeros(48, np.float32), rectified=True),))
+
+
+@pytest.mark.parametrize("readout", [PROJECTED, None], ids=["as adopted", "mean"])
 @pytest.mark.parametrize("heads", [True, False], ids=["heads", "no heads"])
 @pytest.mark.parametrize("activation", ["quick_gelu", "gelu"])
 def test_every_graph_that_is_written_keeps_the_rules(activation, heads, readout, make_tower, make_heads):

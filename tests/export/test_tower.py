@@ -50,7 +50,7 @@ def test_half_precision_folder_becomes_float32(tmp_path, make_tower):
 
 def test_other_model_is_refused_by_name(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(InputError, match=r"expected a CLIP model, found 'bert'"):
+    with pytest.raises(InputError, match=r"expected a CLIP model with a vision tower, found 'bert'"):
         load_tower(str(tmp_path))
 
 
@@ -146,3 +146,46 @@ def test_broken_heads_are_refused(tmp_path):
     (tmp_path / "heads.safetensors").write_bytes(b"junk")
     with pytest.raises(InputError, match=r"expected the heads of a model in safetensors format"):
         read_heads(tmp_path)
+
+
+def changed_config(folder, **settings):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | settings))
+
+
+@pytest.mark.parametrize(("settings", "reason"), [
+    ({"hidden_size": 60}, r"weights of other shapes than its config.json says; save the model again"),
+    ({"patch_size": 16}, r"weights of other shapes than its config.json says"),
+    ({"num_channels": 1}, r"weights of other shapes than its config.json says"),
+    ({"num_hidden_layers": 3}, r"the weights lack encoder.layers.2"),
+    ({"num_attention_heads": 7}, r"not a multiple of the number of attention heads \(7\); copy or save"),
+    ({"model_type": "clip_text_model"}, r"with a vision tower, found 'clip_text_model'; name another"),
+    ({"model_type": "siglip_vision_model"}, r"with a vision tower, found 'siglip_vision_model'; name another"),
+])  # fmt: skip
+def test_config_that_is_not_of_its_weights_is_refused(settings, reason, tower_folder):
+    changed_config(tower_folder, **settings)
+    with pytest.raises(InputError, match=reason):
+        load_tower(str(tower_folder))
+
+
+def test_torn_weights_are_refused(tower_folder):
+    weights = tower_folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"file not fully covered; copy or save the model again"):
+        load_tower(str(tower_folder))
+
+
+def test_file_in_place_of_its_folder_is_refused(tower_folder):
+    with pytest.raises(InputError, match=r"config.json: expected .* found a file; give the folder that it lies in"):
+        load_tower(str(tower_folder / "config.json"))
+
+
+def test_empty_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"save_pretrained wrote, found no config.json in it; give another folder"):
+        load_tower(str(tmp_path))
+
+
+def test_hub_out_of_reach_is_told_what_to_do(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match=r"in the cached files; fetch it where there is a network and give its folder"):
+        load_tower("nobody/no-such-model")

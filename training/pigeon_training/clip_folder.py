@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import CLIPModel, CLIPTokenizer, CLIPVisionModel
 from transformers.utils import cached_file
@@ -17,7 +18,7 @@ from transformers.utils import cached_file
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import CLIP_MEAN, CLIP_STD, PreprocessSpec
 
-_LOADING_ERRORS = (OSError, ValueError, TypeError, RuntimeError, SafetensorError)
+_LOADING_ERRORS = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, StrictDataclassError)
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ def load_towers(model: str) -> CLIPModel:
                 raise InputError(f"{model}: expected a CLIP model with both towers, found {config.model_type!r}")
             towers, report = CLIPModel.from_pretrained(model, output_loading_info=True)
     except _LOADING_ERRORS as error:
-        reason = _one_line(error)
-        raise InputError(f"{model}: expected a CLIP folder or hub id that transformers can load, {reason}") from error
+        raise _unloadable(model, error) from error
     if report["missing_keys"]:
         raise InputError(f"{model}: the weights lack {min(report['missing_keys'])}; save the model again")
     return towers.float().eval()
@@ -72,13 +72,14 @@ def load_tower(model: str, attention: str | None = None) -> CLIPVisionModel:
         with quiet():
             config = transformers.AutoConfig.from_pretrained(model)
             if config.model_type not in {"clip", "clip_vision_model"}:
-                raise InputError(f"{model}: expected a CLIP model, found {config.model_type!r}; name another one")
+                raise InputError(
+                    f"{model}: expected a CLIP model with a vision tower, found {config.model_type!r}; name another one"
+                )
             tower, report = CLIPVisionModel.from_pretrained(
                 model, attn_implementation=attention, output_loading_info=True
             )
     except _LOADING_ERRORS as error:
-        reason = _one_line(error)
-        raise InputError(f"{model}: expected a CLIP folder or hub id that transformers can load, {reason}") from error
+        raise _unloadable(model, error) from error
     if report["missing_keys"]:
         raise InputError(f"{model}: the weights lack {min(report['missing_keys'])}; save the model again")
     return tower.float().eval()
@@ -144,6 +145,28 @@ def _check_folder(model: str) -> None:
     is_path = path.is_absolute() or model.startswith((".", "~")) or len(path.parts) > 2
     if not path.exists() and (is_path or ("/" in model and path.parent.is_dir())):
         raise InputError(f"{model}: expected a CLIP folder or hub id, found no such folder; check the path")
+    if path.is_file():
+        raise InputError(f"{model}: expected a CLIP folder or hub id, found a file; give the folder that it lies in")
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise InputError(
+            f"{model}: expected a folder that transformers' save_pretrained wrote, found no config.json in it; "
+            "give another folder, or save the model again"
+        )
+
+
+def _unloadable(model: str, error: Exception) -> InputError:
+    """Return what to tell of a folder or hub id that transformers cannot load."""
+    reason = _one_line(error)
+    if not Path(model).exists():
+        advice = "fetch it where there is a network and give its folder"
+        reason = reason.split(". ")[0]
+    elif "ignore_mismatched_sizes" in reason:
+        reason, advice = "found weights of other shapes than its config.json says", "save the model again"
+    else:
+        advice = "copy or save the model again"
+    return InputError(
+        f"{model}: expected a CLIP folder or hub id that transformers can load, {reason.rstrip('.')}; {advice}"
+    )
 
 
 def _check_vocabulary(model: str, tokens: int, rows: int) -> None:
