@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
@@ -32,14 +33,18 @@ class LogicError(Error):
 
 
 class StandInCuda:
-    """The books of one GPU. ``install`` puts its module where ``import pycuda.driver`` finds it."""
+    """The books of one GPU. ``install`` puts its module where ``import pycuda.driver`` finds it.
 
-    def __init__(self, integrated: bool = False, capability: tuple[int, int] = (8, 7)) -> None:
+    ``owners`` is how many threads may use it, each with a context of its own: one for each encoder.
+    """
+
+    def __init__(self, integrated: bool = False, capability: tuple[int, int] = (8, 7), owners: int = 1) -> None:
         self.integrated, self.capability = integrated, capability
         self.host: dict[int, int] = {}
         self.device: dict[int, int] = {}
         self.streams: dict[int, list[Callable[[], None]]] = {}
-        self.retained, self.depth = 0, 0
+        self.retained, self.owners = 0, owners
+        self.depths: Counter[int] = Counter()
         self.threads: set[int] = set()
         self.complaints: list[str] = []
         self.allocated = 0
@@ -60,15 +65,15 @@ class StandInCuda:
     def assert_nothing_left(self) -> None:
         left = {"host": self.host, "device": self.device, "streams": self.streams}
         assert {name: len(found) for name, found in left.items()} == {"host": 0, "device": 0, "streams": 0}
-        assert (self.retained, self.depth, self.complaints) == (0, 0, [])
+        assert (self.retained, sum(self.depths.values()), self.complaints) == (0, 0, [])
 
     def in_context(self, name: str) -> None:
-        """Check that a call comes from the one thread, while its context is current."""
+        """Check that a call comes from a thread that may make it, while its context is current."""
         if name in self.failing:
             raise self.failing.pop(name)
         self.threads.add(threading.get_ident())
-        assert len(self.threads) == 1, f"{name} called in a second thread"
-        assert self.depth == 1, f"{name} called without a current context"
+        assert len(self.threads) <= self.owners, f"{name} called in a second thread"
+        assert self.depths[threading.get_ident()] == 1, f"{name} called without a current context"
 
     def check_range(self, address: int, size: int) -> None:
         """Check that a range lies in memory that the GPU sees and that has not been released."""
@@ -104,7 +109,7 @@ class StandInCuda:
 
     def _pop(self) -> None:
         self.in_context("pop")
-        self.depth -= 1
+        self.depths[threading.get_ident()] -= 1
 
     def _pagelocked_empty(self, shape: Any, dtype: Any, order: str = "C", mem_flags: int = 0) -> Any:
         assert order == "C"
@@ -162,7 +167,7 @@ class _Context:
     def push(self) -> None:
         self._cuda._plain("push")
         assert threading.get_ident() == self._thread
-        self._cuda.depth += 1
+        self._cuda.depths[threading.get_ident()] += 1
 
     def detach(self) -> None:
         assert threading.get_ident() == self._thread

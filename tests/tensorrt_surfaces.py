@@ -5,9 +5,10 @@
     trt.calls    [("Builder.create_network", (2,)), ...] in order; assignments are ("IBuilderConfig.NAME=", (value,))
 
 Any other name raises AttributeError, as the real module does. What a method returns is what its table says (a fresh
-stand-in of that class, True, 0, "" or None), unless ``behaviours`` has a function for "Class.method"; it is called with
-the object and the arguments. A value for "Class.property" that is not callable is what a property reads as until it is
-assigned. The tables are in ``tests/surfaces``; its README.md says how they were read.
+stand-in of that class, True, 0, "" or None), unless ``behaviours`` has a function for "Class.method", or for "Class",
+its constructor; it is called with the object and the arguments. A value for "Class.property" that is not callable is
+what a property reads as until it is assigned. The tables are in ``tests/surfaces``; its README.md says how they were
+read.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ class StandIn:
     def __init__(self, version: str, behaviours: Mapping[str, Any] | None = None) -> None:
         table = json.loads(FILES[version].read_text(encoding="utf-8"))
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
-        self._behaviours = dict(behaviours or {})
+        self.behaviours = dict(behaviours or {})
         self.module = SimpleNamespace(__version__=table["version"])
         for name, members in table["enums"].items():
             setattr(self.module, name, _enumeration(name, members))
         for name, members in table["classes"].items():
             setattr(self.module, name, self._class(name, members))
         for name in table["functions"]:
-            setattr(self.module, name, self._behaviours.get(name, lambda *arguments: None))
+            setattr(self.module, name, self.behaviours.get(name, lambda *arguments: None))
 
     def named(self, name: str) -> list[tuple[Any, ...]]:
         """Return the arguments of every call of "Class.method", or of every assignment of "Class.property="."""
@@ -59,6 +60,8 @@ class StandIn:
     def _constructor(self, name: str) -> Callable[..., None]:
         def construct(this: Any, *arguments: Any) -> None:
             self.calls.append((name, arguments))
+            if name in self.behaviours:
+                self.behaviours[name](this, *arguments)
 
         return construct
 
@@ -67,13 +70,13 @@ class StandIn:
 
         def method(this: Any, *arguments: Any) -> Any:
             self.calls.append((called, arguments))
-            behaviour = self._behaviours.get(called)
+            behaviour = self.behaviours.get(called)
             return behaviour(this, *arguments) if behaviour else self._default(result)
 
         return method
 
     def _property(self, called: str) -> property:
-        return property(lambda this: this.__dict__.get(called, self._behaviours.get(called)))
+        return property(lambda this: this.__dict__.get(called, self.behaviours.get(called)))
 
     def _assigning(self, name: str, members: Mapping[str, str | None]) -> Callable[..., None]:
         def assign(this: Any, member: str, value: Any) -> None:

@@ -11,8 +11,9 @@ import typer
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import command_group, examples
 from pigeon_edge.files import to_json
+from pigeon_export.engine.command import EXAMPLES, engine
 
-app = command_group("From a model to a bundle.")
+app = command_group("From a model to a bundle, and to an engine on the device.")
 adopt = command_group("Public weights to a bundle, without any training.")
 app.add_typer(adopt, name="adopt")
 
@@ -197,6 +198,9 @@ def geoclip(
 
     adopt_geoclip(folder, out, images, backbone, places)
     _say_bundle(out)
+
+
+app.command("engine", epilog=EXAMPLES)(engine)
 
 
 def _say_bundle(out: Path) -> None:

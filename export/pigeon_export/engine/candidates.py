@@ -1,0 +1,33 @@
+"""The graph of each precision that an engine may be built in; its types are what TensorRT computes in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from pigeon_edge.engines.cache import EnginePrecision
+from pigeon_edge.errors import InputError
+from pigeon_export.half import to_half, without_quantization
+from pigeon_export.precision import is_half
+
+
+def candidate(graph: Path, precision: EnginePrecision) -> bytes:
+    """Return an encoder graph, quantized or not, in one precision, serialised.
+
+    Raises InputError where it cannot be read, cannot be in half precision, or has no quantized activations for int8.
+    """
+    model = _read(graph)
+    ops = {node.op_type for node in model.graph.node}
+    if precision is EnginePrecision.INT8 and "QuantizeLinear" not in ops:
+        raise InputError(f"{graph}: expected quantized activations for int8, found none; run `calibrate int8`")
+    if precision is EnginePrecision.FP16 and "DequantizeLinear" in ops:
+        model = without_quantization(model)
+    return bytes((model if is_half(model) else to_half(model)).SerializeToString())
+
+
+def _read(graph: Path) -> onnx.ModelProto:
+    try:
+        return onnx.load(str(graph), load_external_data=False)
+    except Exception as error:  # protobuf and onnx raise several kinds
+        raise InputError(f"{graph}: expected an ONNX graph, {error}; export it again") from error
