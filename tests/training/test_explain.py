@@ -139,7 +139,7 @@ def test_command_writes_a_picture_and_says_of_what(model_folder, tmp_path):
         (["a.png", "--cells", "c", "--out", "w.png"], UsageError, "--cells names the places of a --model"),
         (["a.png", "--model", "MODEL", "--cells", "CELLS", "--out", "w.png"], InputError, "expected the 3 geocells"),
         (["a.png", "--model", "MODEL", "--out", "w.what"], UsageError, "expected a picture's name"),
-        (["a.png", "--model", "cells", "--out", "w.png"], InputError, "expected a CLIP folder"),
+        (["a.png", "--model", "cells", "--out", "w.png"], InputError, "expected a folder that"),
     ],
 )
 def test_what_cannot_be_meant_is_said(model_folder, tmp_path, monkeypatch, arguments, error, words):
