@@ -164,7 +164,7 @@ def test_photographs_of_one_place_prove_no_more_than_one():
     assert threshold_of(wrong, mass, np.repeat(np.arange(25), 40), 0.1) is None
 
 
-@pytest.mark.parametrize("risk", [0.05, 0.1, 0.2])
+@pytest.mark.parametrize("risk", [0.1, *(pytest.param(risk, marks=pytest.mark.slow) for risk in (0.05, 0.2))])
 def test_risk_is_kept_on_unseen_photographs_nearly_as_often_as_promised(risk):
     broken = claimed = 0
     for seed in range(30):
