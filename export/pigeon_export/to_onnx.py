@@ -149,11 +149,7 @@ def _attention(graph: _Graph, layer: Weights, name: str, hidden: str, config: CL
     normed = _norm(graph, f"{name}.norm1", hidden, layer, "layer_norm1", epsilon=config.layer_norm_eps)
     weight, bias = _fold_scale(layer, width // heads)
     joined = _linear(graph, f"{name}.qkv", normed, weight, bias)
-    thirds = [joined, graph.integers(f"{name}.split_sizes", [width] * 3)]
-    parts = graph.add_many("Split", f"{name}.split", thirds, [f"{name}.{part}" for part in "qkv"], {"axis": 2})
-    shape = graph.integers(f"{name}.heads_shape", [0, _token_count(config), heads, width // heads])
-    orders = ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
-    query, key, value = (_transposed(graph, part, shape, order) for part, order in zip(parts, orders, strict=True))
+    query, key, value = _heads(graph, name, joined, _token_count(config), heads, width // heads)
     scores = graph.add("MatMul", f"{name}.scores", [query, key])
     softmax = graph.add("Softmax", f"{name}.softmax", [scores], {"axis": -1})
     context = graph.add("MatMul", f"{name}.context", [softmax, value])  # (N, heads, T, D / heads)
@@ -164,6 +160,22 @@ def _attention(graph: _Graph, layer: Weights, name: str, hidden: str, config: CL
         graph, f"{name}.attention_output", flat, layer["self_attn.out_proj.weight"], layer["self_attn.out_proj.bias"]
     )
     return graph.add("Add", f"{name}.residual1", [hidden, output])
+
+
+def _heads(graph: _Graph, name: str, joined: str, tokens: int, heads: int, head_width: int) -> tuple[str, str, str]:
+    """Return Q (N, H, T, D / H), K transposed (N, H, D / H, T) and V (N, H, T, D / H), cut out of QKV (N, T, 3 D).
+
+    Q, K and V are first told apart as thirds of the heads. Where they are cut as thirds of the width, TensorRT-RTX 1.7
+    computes QKV with the INT8 weights turned back into halves.
+    """
+    shape = graph.integers(f"{name}.heads_shape", [0, tokens, 3 * heads, head_width])
+    split = graph.add("Reshape", f"{name}.qkv.heads", [joined, shape])
+    ordered = graph.add("Transpose", f"{name}.qkv.transposed", [split], {"perm": [0, 2, 1, 3]})  # (N, 3 H, T, D / H)
+    thirds = [ordered, graph.integers(f"{name}.split_sizes", [heads] * 3)]
+    query, key, value = graph.add_many(
+        "Split", f"{name}.split", thirds, [f"{name}.{part}" for part in ("q", "k", "v")], {"axis": 1}
+    )
+    return query, graph.add("Transpose", f"{name}.k.transposed", [key], {"perm": [0, 1, 3, 2]}), value
 
 
 def _embedding(graph: _Graph, weights: Weights, config: CLIPVisionConfig, hidden: str, readout: Readout) -> str:
@@ -180,11 +192,6 @@ def _embedding(graph: _Graph, weights: Weights, config: CLIPVisionConfig, hidden
             vector = graph.add("Relu", f"readout.{number}.rectified", [vector])
     length = graph.add("ReduceL2", "readout.length", [vector, graph.integers("width_axis", [1])], {"keepdims": 1})
     return graph.add("Div", "image_embedding", [vector, length])
-
-
-def _transposed(graph: _Graph, part: str, shape: str, order: list[int]) -> str:
-    split = graph.add("Reshape", f"{part}.heads", [part, shape])
-    return graph.add("Transpose", f"{part}.transposed", [split], {"perm": order})
 
 
 def _mlp(graph: _Graph, layer: Weights, name: str, hidden: str, config: CLIPVisionConfig) -> str:

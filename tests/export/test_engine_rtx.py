@@ -36,6 +36,15 @@ L14_336 = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 
            "image_size": 336, "patch_size": 14}  # fmt: skip
 
 
+SMALL = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 2,
+         "image_size": 64, "patch_size": 16}  # fmt: skip
+LINEARS = ("qkv", "attention_output", "fc1", "fc2")
+
+
+def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
+    return quantize(model, dict.fromkeys(linear_inputs(model), 0.05))
+
+
 def built(graph: Path, precision: EnginePrecision, folder: Path) -> tuple[bytes, list[str]]:
     """Return the plan, and what TensorRT-RTX says."""
     settings = BuildSettings(EngineOptions(), LIMITS, folder / "none.timing", "8.6")
@@ -62,6 +71,14 @@ def test_the_bundle_that_ships_builds_in_int8_with_kernels_for_each_batch(tmp_pa
     assert "Float" not in kinds
     runs = {line for line in log if line.startswith("Layer: {ForeignNode")}
     assert len(runs) == len(EngineOptions().batches)
+
+
+def test_every_linear_is_an_int8_product_with_q_k_and_v_as_one(tmp_path):
+    tower = CLIPVisionModel(CLIPVisionConfig(**SMALL, hidden_act="quick_gelu"))
+    onnx.save(quantized(to_onnx(tower, PreprocessSpec(64), None)), tmp_path / "graph.onnx")
+    _, log = built(tmp_path / "graph.onnx", INT8, tmp_path)
+    assert products(log) == {(linear, "Int8"): 2 for linear in LINEARS}
+    assert sum("_gemm_mha" in line for line in log) == 2 * len(EngineOptions().batches)
 
 
 @pytest.mark.slow
@@ -91,11 +108,13 @@ def test_a_graph_of_mixed_types_is_refused_with_its_node():
 def test_towers_of_clips_size_build(shape, precision, tmp_path):
     tower = CLIPVisionModel(CLIPVisionConfig(**shape, hidden_act="quick_gelu"))
     model = to_onnx(tower, PreprocessSpec(shape["image_size"]), None)
-    if precision is INT8:
-        model = quantize(model, dict.fromkeys(linear_inputs(model), 0.05))
-    onnx.save(model, tmp_path / "graph.onnx")
+    onnx.save(quantized(model) if precision is INT8 else model, tmp_path / "graph.onnx")
     del tower, model
     plan, log = built(tmp_path / "graph.onnx", precision, tmp_path)
-    weights = 12 * shape["hidden_size"] ** 2 * shape["num_hidden_layers"]  # QKV 3, attention 1, FC1 and FC2 4 each
+    layers = shape["num_hidden_layers"]
+    weights = 12 * shape["hidden_size"] ** 2 * layers  # QKV 3, attention 1, FC1 and FC2 4 each
     assert len(plan) > weights * (1 if precision is INT8 else 2)
-    assert any(kind == "Int8" for _, kind in products(log)) == (precision is INT8)
+    if precision is INT8:
+        assert products(log) == {(linear, "Int8"): layers for linear in LINEARS}
+    else:
+        assert {kind for _, kind in products(log)} == {"Half"}
