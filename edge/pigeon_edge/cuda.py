@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from pigeon_edge.engines.machine import Gpu
+from pigeon_edge.engines.gpu import Gpu
 from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.owner import let_go
 

@@ -27,9 +27,9 @@ from pigeon_edge.doctor.page import page
 from pigeon_edge.doctor.tensorrt import check_tensorrt, remedy
 from pigeon_edge.engines.cache import EngineCache, EnginePrecision, Latency, Trial, Verdict
 from pigeon_edge.engines.key import EngineKey, EngineOptions
-from pigeon_edge.engines.machine import l4t_release
 from pigeon_edge.errors import EngineError
 from pigeon_edge.files import sha256_of
+from pigeon_edge.system.machine import l4t_branch
 
 HEALTHY = """
 case "$3" in
@@ -412,7 +412,7 @@ def test_the_engine_of_this_graph_and_machine_is_found_in_the_cache(orin, jetson
     assert check_tensorrt(host) == ok("TensorRT 10.3.0")
     assert "no engine of graph" in check_engine(host).what
     graph = sha256_of(TOY_PLANET / "encoder.int8.onnx")
-    key = EngineKey(graph, "tensorrt", "10.3.0", "Orin", "8.7", l4t_release(), EngineOptions())
+    key = EngineKey(graph, "tensorrt", "10.3.0", "Orin", "8.7", l4t_branch(), EngineOptions())
     trials = {EnginePrecision.INT8: Trial({1: Latency(4.9, 0.02)}, 0.998)}
     verdict = Verdict(EnginePrecision.INT8, "quicker", trials)
     jetson_libraries.store(dataclasses.replace(key, version="10.13.3"), b"plan", verdict)

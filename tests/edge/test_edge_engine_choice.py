@@ -18,8 +18,8 @@ from pigeon_edge.encoders import Choice, Engine, automatic, open_encoder, open_g
 from pigeon_edge.encoders.tensorrt import TensorRtEncoder
 from pigeon_edge.engines.api import Flavour, installed_flavour
 from pigeon_edge.engines.cache import RECORD, EngineCache, EnginePrecision, Verdict, default_folder
+from pigeon_edge.engines.gpu import Gpu
 from pigeon_edge.engines.key import EngineKey
-from pigeon_edge.engines.machine import Gpu
 from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.locator import open_locator
 from pigeon_edge.testing import FakeEncoder
@@ -40,7 +40,7 @@ def l4t(monkeypatch):
     """Say what kind of machine this is; no Jetson unless a test says so."""
 
     def be(release):
-        monkeypatch.setattr("pigeon_edge.encoders.select.l4t_release", lambda: release)
+        monkeypatch.setattr("pigeon_edge.encoders.select.l4t_branch", lambda: release)
 
     be(None)
     return be

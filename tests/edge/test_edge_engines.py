@@ -11,8 +11,8 @@ import pytest
 
 from pigeon_edge.engines.api import Flavour, TensorRt, load_tensorrt
 from pigeon_edge.engines.cache import EngineCache, EnginePrecision, Latency, Trial, Verdict, default_folder
+from pigeon_edge.engines.gpu import Gpu
 from pigeon_edge.engines.key import EngineKey, EngineOptions
-from pigeon_edge.engines.machine import Gpu, available_memory_bytes, free_contiguous_bytes, l4t_release
 from pigeon_edge.errors import EngineError, MissingToolError, UsageError
 
 ORIN = EngineKey("a1" * 32, "tensorrt", "10.3.0", "Orin", "8.7", "36.4", EngineOptions())
@@ -138,34 +138,6 @@ def test_where_the_cache_is(tmp_path, monkeypatch):
     assert default_folder({"XDG_CACHE_HOME": "/x"}).as_posix() == "/x/pigeon-edge/engines"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_folder({}) == tmp_path / ".cache" / "pigeon-edge" / "engines"
-
-
-@pytest.mark.parametrize(
-    ("line", "release"),
-    [
-        ("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64\n# KERNEL: oot\n", "36.4"),
-        ("# R39 (release), REVISION: 2.0, GCID: 1\n", "39.2"),
-        ("something else\n", None),
-    ],
-)
-def test_the_l4t_release_is_major_and_minor(tmp_path, line, release):
-    (tmp_path / "nv_tegra_release").write_text(line)
-    assert l4t_release(tmp_path / "nv_tegra_release") == release
-    assert l4t_release(tmp_path / "none") is None
-
-
-def test_memory_is_what_the_kernel_says(tmp_path):
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal:  7990272 kB\nMemAvailable:    2048 kB\nCmaFree:  1 kB\nHugePages_Total:  0\n")
-    assert available_memory_bytes(meminfo) == 2048 * 1024
-    assert free_contiguous_bytes(meminfo) == 1024
-    meminfo.write_text("MemAvailable:    2048 kB\n")
-    assert free_contiguous_bytes(meminfo) is None
-    meminfo.write_text("MemTotal:  7990272 kB\n")
-    with pytest.raises(EngineError, match="expected MemAvailable"):
-        available_memory_bytes(meminfo)
-    with pytest.raises(EngineError, match="No such file"):
-        available_memory_bytes(tmp_path / "none")
 
 
 def test_a_capability_is_written_as_nvidia_does():

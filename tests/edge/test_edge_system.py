@@ -4,11 +4,11 @@ import os
 import time
 
 import pytest
-from tests.edge.machine_trees import laptop, orin_nano, thor, write_program
+from tests.edge.machine_trees import laptop, orin_nano, thor, write_program, write_tree
 
-from pigeon_edge.errors import MissingToolError, TemporaryError
-from pigeon_edge.system.machine import l4t_release, power_mode, this_machine
-from pigeon_edge.system.memory import meminfo, process_memory
+from pigeon_edge.errors import EngineError, MissingToolError, TemporaryError
+from pigeon_edge.system.machine import l4t_branch, l4t_release, power_mode, this_machine
+from pigeon_edge.system.memory import available_bytes, free_contiguous_bytes, meminfo, process_memory
 from pigeon_edge.system.programs import ask
 from pigeon_edge.system.sensors import cpu_mhz, gpu_load, temperatures_c
 
@@ -48,8 +48,28 @@ def test_an_empty_system_tells_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "# R36\n", "R36 (release), REVISION: 4.3", "nonsense"])
-def test_what_is_no_release_is_none(text):
-    assert l4t_release(text) is None
+def test_what_is_no_release_is_none(tmp_path, text):
+    root = write_tree(tmp_path, {"etc/nv_tegra_release": text})
+    assert l4t_release(root) is None
+    assert l4t_branch(root) is None
+
+
+@pytest.mark.parametrize(
+    ("release", "branch"), [("36 (release), REVISION: 4.3", "36.4"), ("39 (release), REVISION: 2.0", "39.2")]
+)
+def test_the_branch_of_a_release_is_major_and_minor(tmp_path, release, branch):
+    line = f"# R{release}, GCID: 38968081, BOARD: generic, EABI: aarch64\n# KERNEL: oot\n"
+    assert l4t_branch(write_tree(tmp_path, {"etc/nv_tegra_release": line})) == branch
+
+
+def test_memory_that_is_left_is_what_the_kernel_says(tmp_path):
+    root = write_tree(tmp_path, {"proc/meminfo": "MemTotal:  7990272 kB\nMemAvailable:    2048 kB\nCmaFree:  1 kB\n"})
+    assert available_bytes(root) == 2048 * 1024
+    assert free_contiguous_bytes(root) == 1024
+    bare = write_tree(tmp_path / "bare", {"proc/meminfo": "MemTotal:  7990272 kB\n"})
+    assert free_contiguous_bytes(bare) is None
+    with pytest.raises(EngineError, match=r"meminfo: expected MemAvailable, found none"):
+        available_bytes(bare)
 
 
 def test_memory_of_this_process_is_told_apart_by_what_the_kernel_can_drop(tmp_path):
@@ -88,8 +108,9 @@ def test_without_nvpmodel_there_is_no_power_mode(monkeypatch, tmp_path):
     assert power_mode() is None
 
 
-def test_a_program_that_hangs_is_killed_with_all_that_it_started(programs, tmp_path):
-    write_program(programs, "hangs", f"sleep 60 & echo $! > {tmp_path / 'child'}; wait")
+@pytest.mark.parametrize("end", ["wait", "exit 0"])
+def test_a_program_that_hangs_is_killed_with_all_that_it_started(programs, tmp_path, end):
+    write_program(programs, "hangs", f"sleep 60 & echo $! > {tmp_path / 'child'}; {end}")
     with pytest.raises(TemporaryError, match=r"hangs did not answer within 0.5 s"):
         ask(["hangs"], timeout_s=0.5)
     child = (tmp_path / "child").read_text().strip()

@@ -64,7 +64,7 @@ def test_what_cannot_be_meant_is_one_line(export_engine, tmp_path, arguments, co
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is installed here")
 def test_without_tensorrt_it_says_what_to_install(export_engine):
-    found = export_engine("--bundle", TOY_PLANET)
+    found = export_engine("--bundle", TOY_PLANET, "--flavour", "tensorrt")
     assert found.returncode == 8
     assert found.stderr.count("\n") == 1
     assert "apt install python3-libnvinfer" in found.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -103,13 +105,14 @@ def test_an_interruption_ends_the_build_as_well(request_of, tmp_path):
             request_of(),
             interrupt,
             scripted(f"""
-                import pathlib, time
+                import os, pathlib, time
+                pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(os.getpid()))
                 print('{{"fraction": 0.5, "phase": "x"}}', flush=True)
                 time.sleep(60)
-                pathlib.Path({str(tmp_path / "survived")!r}).touch()
             """),
         )
-    assert not (tmp_path / "survived").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 @pytest.fixture
@@ -174,6 +177,15 @@ def test_the_child_killed_in_tensorrt_harms_nothing(request_of, quantized, tenso
     assert not (tmp_path / "key.timing").exists()
 
 
+def test_the_log_of_a_build_that_dies_is_there_behind_those_of_others(request_of, quantized, tensorrt, tmp_path):
+    tensorrt("import os; os.kill(os.getpid(), 11)")
+    (tmp_path / "build.log").write_text("of another build\n")
+    with pytest.raises(EngineError, match="died of SIGSEGV"):
+        build(request_of(quantized), ignored)
+    assert (tmp_path / "build.log").read_text() == "of another build\nencoder.int8.onnx in fp16, TensorRT 10.3.0\n"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is installed here")
 def test_the_child_without_tensorrt_tells_what_to_install(request_of, quantized):
     with pytest.raises(MissingToolError, match=r"^tensorrt cannot be loaded .*apt install python3-libnvinfer"):
         build(request_of(quantized), ignored)

@@ -19,7 +19,7 @@ from pigeon_edge.errors import EngineError, GateError, InputError, NotWorthItErr
 from pigeon_edge.files import sha256_of
 from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
 from pigeon_export.engine.candidates import candidate
-from pigeon_export.engine.stage import SelfTest, Workshop, make_engine
+from pigeon_export.engine.stage import SelfTest, Workshop, make_engine, standing_engine
 from pigeon_export.engine.trial import ROUNDS, WARM_UP, try_engines
 
 TOY = TOY_PLANET / "encoder.int8.onnx"
@@ -80,6 +80,9 @@ class Bench:
 
     def make(self, demanded=None):
         return make_engine(KEY, self.cache, self.workshop, self.test, demanded)
+
+    def standing(self, demanded=None):
+        return standing_engine(KEY, self.cache, self.workshop, self.test, demanded)
 
 
 @pytest.fixture
@@ -176,6 +179,38 @@ def test_int8_that_cannot_be_built_leaves_fp16_unless_it_is_demanded(tmp_path, e
     assert bench.said == [f"pigeon-edge: {error}; going on with fp16 alone"]
     with pytest.raises(type(error), match=str(error)):
         bench.make(INT8)
+
+
+def test_an_engine_that_serves_need_not_be_built_again(tmp_path):
+    bench = Bench(tmp_path, cosines=(0.5, 0.9999))
+    assert bench.standing() is None
+    built = bench.make()
+    assert bench.standing() == bench.standing(FP16) == built
+    assert bench.standing(INT8) is None
+    assert (bench.said, bench.running) == ([], 0)
+
+
+def test_an_altered_engine_is_built_anew(tmp_path):
+    bench = Bench(tmp_path)
+    plan = bench.make().plan
+    plan.write_bytes(b"altered")
+    assert bench.standing() is None
+    plan.unlink()
+    assert bench.standing() is None
+    (plan.parent / "engine.json").write_text("{}")
+    assert bench.standing() is None
+    for said, words in zip(bench.said, ("altered since", "No such file", "malformed"), strict=True):
+        assert words in said
+        assert said.endswith("building it anew")
+
+
+def test_an_engine_that_no_longer_passes_or_opens_is_built_anew(tmp_path):
+    Bench(tmp_path).make()
+    worse = Bench(tmp_path, cosines=(0.97, 0.97))
+    assert worse.standing() is None
+    assert worse.said == ["pigeon-edge: the engine that is there fails the self-test (cosine 0.9700); building it anew"]
+    unable = Bench(tmp_path, cosines=(float("nan"), float("nan")))
+    assert unable.standing() is None
 
 
 @pytest.mark.parametrize("failing", [INT8, FP16])

@@ -12,12 +12,9 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pigeon_edge.errors import EngineError, MissingToolError, PigeonError
-
-if TYPE_CHECKING:
-    from pigeon_edge.engines.api import TensorRt
 
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 """CUdevice_attribute of CUDA's driver interface (cuda.h)."""
@@ -53,19 +50,17 @@ def _check(library: ctypes.CDLL, code: int) -> None:
 
 
 def tensorrt() -> dict[str, Any]:
-    """Return name and version of TensorRT's bindings."""
-    api = _tensorrt()
-    return {"flavour": api.flavour.value, "version": api.version, "label": api.label}
+    """Return name and version of TensorRT's bindings, or TensorRT-RTX's where those alone are installed.
 
-
-def _tensorrt() -> TensorRt:
-    """Load TensorRT, or TensorRT-RTX where that alone is installed. Raises EngineError with the bare reason."""
+    Raises EngineError with the bare reason where they cannot be loaded.
+    """
     from pigeon_edge.engines.api import installed_flavour, load_tensorrt
 
     try:
-        return load_tensorrt(installed_flavour())
+        api = load_tensorrt(installed_flavour())
     except MissingToolError as error:
         raise EngineError(str(error.__cause__)) from error
+    return {"flavour": api.flavour.value, "version": api.version, "label": api.label}
 
 
 def pycuda() -> dict[str, Any]:
@@ -96,15 +91,9 @@ def engine(bundle: str) -> dict[str, Any]:
     Raises EngineError where it has none.
     """
     from pigeon_edge.bundle import open_bundle
-    from pigeon_edge.cuda import gpu
-    from pigeon_edge.engines.cache import EngineCache, default_folder
-    from pigeon_edge.engines.key import EngineKey
-    from pigeon_edge.engines.machine import l4t_release
-    from pigeon_edge.files import sha256_of
+    from pigeon_edge.encoders.select import find_engine
 
-    graph, api, device = open_bundle(bundle).file("encoder.int8.onnx"), _tensorrt(), gpu()
-    key = EngineKey.of(sha256_of(graph), api, device, l4t_release())
-    found = EngineCache(default_folder()).find(key)
+    _, found = find_engine(open_bundle(bundle).files["encoder.int8.onnx"][1])
     return {"precision": found.precision.value, "reason": found.verdict.reason}
 
 

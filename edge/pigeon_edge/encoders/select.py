@@ -16,9 +16,9 @@ from pigeon_edge.encoders.tensorrt import TensorRtEncoder
 from pigeon_edge.engines.api import TensorRt, installed_flavour, load_tensorrt
 from pigeon_edge.engines.cache import REBUILD, BuiltEngine, EngineCache, default_folder
 from pigeon_edge.engines.key import EngineKey
-from pigeon_edge.engines.machine import l4t_release
 from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.files import sha256_of
+from pigeon_edge.system.machine import l4t_branch
 
 
 class Engine(str, Enum):
@@ -57,11 +57,11 @@ def automatic(bundle: Bundle, precision: Precision = Precision.INT8) -> Choice:
     graph_sha256 = _sha256(bundle, precision)
     if EngineCache(default_folder()).holds(graph_sha256):
         try:
-            _find(graph_sha256)
+            find_engine(graph_sha256)
         except (EngineError, MissingToolError) as error:
             return Choice(_on_processor(), f"not on the GPU: {error}")
         return Choice(Engine.TENSORRT, None)
-    unused = l4t_release() and f"not on the GPU: no TensorRT engine of this bundle yet; build one: {REBUILD}"
+    unused = l4t_branch() and f"not on the GPU: no TensorRT engine of this bundle yet; build one: {REBUILD}"
     return Choice(_on_processor(), unused)
 
 
@@ -84,17 +84,17 @@ def open_graph(graph: Path, engine: Engine = Engine.AUTO) -> Encoder:
 
 
 def _open_tensorrt(graph_sha256: str) -> TensorRtEncoder:
-    api, engine = _find(graph_sha256)
+    api, engine = find_engine(graph_sha256)
     return TensorRtEncoder(api, engine.read())
 
 
-def _find(graph_sha256: str) -> tuple[TensorRt, BuiltEngine]:
+def find_engine(graph_sha256: str) -> tuple[TensorRt, BuiltEngine]:
     """Return the engine that was built of a graph for this machine, and what runs it.
 
     Raises MissingToolError without TensorRT or pycuda, EngineError without a GPU or the engine.
     """
     api = load_tensorrt(installed_flavour())
-    key = EngineKey.of(graph_sha256, api, cuda.gpu(), l4t_release())
+    key = EngineKey.of(graph_sha256, api, cuda.gpu(), l4t_branch())
     return api, EngineCache(default_folder()).find(key)
 
 

@@ -130,9 +130,8 @@ class EngineCache:
 
         Raises EngineError that says what was built for which machine instead, and the command that builds one.
         """
-        folder = self.folder_of(key)
-        if (folder / RECORD).is_file():
-            return _read(folder)
+        if self.has(key):
+            return _read(self.folder_of(key))
         near = [engine for engine in self._of_graph(key) if engine.key != key]
         if not near:
             raise EngineError(f"no engine of graph {key.graph_sha256[:12]} in {self.folder}; build one: {REBUILD}")
@@ -141,6 +140,10 @@ class EngineCache:
         raise EngineError(
             f"the engine of {latest.built_at} in {self.folder} does not serve: {told}; build one: {REBUILD}"
         )
+
+    def has(self, key: EngineKey) -> bool:
+        """Return whether there is an engine of exactly this key, sound or not."""
+        return (self.folder_of(key) / RECORD).is_file()
 
     def holds(self, graph_sha256: str) -> bool:
         """Return whether there is any engine of a graph, for this machine or another."""

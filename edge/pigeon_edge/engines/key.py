@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pigeon_edge.engines.api import TensorRt
-from pigeon_edge.engines.machine import Gpu
+from pigeon_edge.engines.gpu import Gpu
 from pigeon_edge.settings import read_settings
 
 BATCHES = (1, 4, 8)
@@ -48,7 +48,7 @@ class EngineKey:
     def of(
         cls, graph_sha256: str, api: TensorRt, gpu: Gpu, l4t: str | None, options: EngineOptions = EngineOptions()
     ) -> EngineKey:
-        """Return the key of a graph's engine for a TensorRT and a GPU; ``l4t`` is what ``l4t_release`` returns."""
+        """Return the key of a graph's engine for a TensorRT and a GPU; ``l4t`` is what ``l4t_branch`` returns."""
         return cls(graph_sha256, api.flavour.value, api.version, gpu.name, gpu.capability_label, l4t, options)
 
     @property

@@ -36,7 +36,7 @@ def this_machine(root: Path = FILE_SYSTEM) -> Machine:
         memory_bytes=meminfo(root).get("MemTotal"),
         system=platform.platform(),
         python=platform.python_version(),
-        l4t=l4t_release(text_of(root / "etc/nv_tegra_release") or ""),
+        l4t=l4t_release(root),
     )
 
 
@@ -46,10 +46,23 @@ def processor_name(cpuinfo: str) -> str | None:
     return found[1].strip() if found else None
 
 
-def l4t_release(nv_tegra_release: str) -> str | None:
-    """Return "36.4.3" of the text "# R36 (release), REVISION: 4.3, ..." of /etc/nv_tegra_release."""
-    found = re.search(r"^# R(\d+) \(release\), REVISION: ([\d.]+)", nv_tegra_release, re.MULTILINE)
+def l4t_release(root: Path = FILE_SYSTEM) -> str | None:
+    """Return Jetson Linux's release, such as "36.4.3", None where this is no Jetson.
+
+    The first line of /etc/nv_tegra_release begins "# R36 (release), REVISION: 4.3".
+    """
+    text = text_of(root / "etc/nv_tegra_release") or ""
+    found = re.search(r"^# R(\d+) \(release\), REVISION: ([\d.]+)", text, re.MULTILINE)
     return f"{found[1]}.{found[2]}" if found else None
+
+
+def l4t_branch(root: Path = FILE_SYSTEM) -> str | None:
+    """Return major and minor number of ``l4t_release``, such as "36.4".
+
+    The patch number changes no driver interface, so an engine outlives it.
+    """
+    release = l4t_release(root)
+    return release and ".".join(release.split(".")[:2])
 
 
 def power_mode(timeout_s: float = 5.0) -> str | None:

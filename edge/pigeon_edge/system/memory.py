@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pigeon_edge.errors import EngineError
 from pigeon_edge.system.files import FILE_SYSTEM, kilobytes_of, text_of
 
 
@@ -27,6 +28,19 @@ class ProcessMemory:
 def meminfo(root: Path = FILE_SYSTEM) -> dict[str, int]:
     """Return bytes by name of /proc/meminfo (MemTotal, MemAvailable, SwapTotal, CmaTotal ...); empty without it."""
     return kilobytes_of(text_of(root / "proc/meminfo") or "")
+
+
+def available_bytes(root: Path = FILE_SYSTEM) -> int:
+    """Return MemAvailable: what can be taken without swapping. Raises EngineError where the kernel does not tell."""
+    table = meminfo(root)
+    if "MemAvailable" not in table:
+        raise EngineError(f"{root / 'proc/meminfo'}: expected MemAvailable, found none; needs Linux 3.14 or newer")
+    return table["MemAvailable"]
+
+
+def free_contiguous_bytes(root: Path = FILE_SYSTEM) -> int | None:
+    """Return CmaFree, from which a Jetson takes what its GPU must have in one piece; None where there is none."""
+    return meminfo(root).get("CmaFree")
 
 
 def process_memory(root: Path = FILE_SYSTEM) -> ProcessMemory | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -64,7 +65,7 @@ def _outcome(process: subprocess.Popen[str], name: str, timeout_s: float) -> Out
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Kill what is left of a program and of what it started."""
-    if process.poll() is None:
+    """Kill what is left of a program, and of what it started: its group outlives it."""
+    with contextlib.suppress(ProcessLookupError):  # nothing is left
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process.wait()

@@ -28,7 +28,7 @@ OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What a build needs to know: a graph, the precision to bring it to, the plan to write, and a log of TensorRT's."""
+    """What a build needs to know: a graph, the precision to bring it to, the plan to write, and a log to add to."""
 
     flavour: Flavour
     graph: Path
@@ -74,6 +74,7 @@ def run(request: BuildRequest, out: TextIO) -> None:
     api = load_tensorrt(request.flavour)
     graph = candidate(request.graph, request.precision)
     with _lines_to(request.log) as file:
+        _write_line(file, f"{request.graph.name} in {request.precision.value}, {api.label}")
         plan = build_plan(api, graph, request.settings, Log(lambda text: _write_line(file, text)), report)
     with replacing(request.plan) as scratch:
         scratch.write_bytes(plan)
@@ -96,7 +97,7 @@ def _lines_to(path: Path | None) -> Iterator[TextIO | None]:
     if path is None:
         yield None
     else:
-        with path.open("w", encoding="utf-8") as file:
+        with path.open("a", buffering=1, encoding="utf-8") as file:  # line by line: TensorRT may take the process along
             yield file
 
 

@@ -14,14 +14,14 @@ from pigeon_edge.bundle import Bundle, open_bundle
 from pigeon_edge.cli.console import fraction_bar, say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import TOY_PLANET
-from pigeon_edge.engines.api import Flavour
+from pigeon_edge.engines.api import Flavour, installed_flavour
 from pigeon_edge.engines.cache import BuiltEngine, EngineCache, EnginePrecision, default_folder
-from pigeon_edge.errors import EngineError, UsageError
+from pigeon_edge.errors import UsageError
 from pigeon_edge.files import sha256_of, to_json
 
 if TYPE_CHECKING:  # they read graphs, which --help does not
-    from pigeon_edge.engines.key import EngineKey
     from pigeon_export.engine.child import BuildRequest
+    from pigeon_export.engine.stage import SelfTest
 
 EXAMPLES = examples(
     "pigeon-edge export engine --bundle europe.pigeon",
@@ -50,7 +50,7 @@ def engine(
         Demand, typer.Option("--precision", help="auto: int8 if it is faster and as good, else fp16.")
     ] = Demand.AUTO,
     flavour: Annotated[
-        Flavour | None, typer.Option("--flavour", help="Default: tensorrt; with --target, tensorrt-rtx.")
+        Flavour | None, typer.Option("--flavour", help="Default: the one installed; with --target, tensorrt-rtx.")
     ] = None,
     target: Annotated[
         str | None,
@@ -59,7 +59,7 @@ def engine(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the plan here, neither timed nor tested, and not to the cache.")
     ] = None,
-    log: Annotated[Path | None, typer.Option("--log", help="Write here what TensorRT says of the last build.")] = None,
+    log: Annotated[Path | None, typer.Option("--log", help="Write here what TensorRT says of the builds.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the engine's record as JSON.")] = False,
 ) -> None:
     """Build a TensorRT engine for the GPU of this machine, as INT8 and as FP16, and keep the better one.
@@ -70,12 +70,12 @@ def engine(
     if out is None:
         if graph or target:
             raise UsageError("a graph, or a --target, has nothing to be timed and tested with: name a file with --out")
-        _build_here(_bundle(bundle), flavour or Flavour.TENSORRT, precision, log, json)
+        _build_here(_bundle(bundle), flavour or installed_flavour(), precision, log, json)
     else:
         if precision is Demand.AUTO:
             raise UsageError("with --out nothing is timed that auto could choose by: --precision int8 or fp16")
         source = graph or _source(_bundle(bundle), EnginePrecision(precision.value))
-        chosen = flavour or (Flavour.RTX if target else Flavour.TENSORRT)
+        chosen = flavour or (Flavour.RTX if target else installed_flavour())
         _build_untested(_request(source, EnginePrecision(precision.value), chosen, out, log, target=target), json)
 
 
@@ -84,40 +84,44 @@ def _build_here(bundle: Bundle, flavour: Flavour, demand: Demand, log: Path | No
     from pigeon_edge.encoders.tensorrt import TensorRtEncoder
     from pigeon_edge.engines.api import load_tensorrt
     from pigeon_edge.engines.key import EngineKey
-    from pigeon_edge.engines.machine import l4t_release
-    from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
-    from pigeon_export.engine.stage import SelfTest, Workshop, make_engine
+    from pigeon_edge.system.machine import l4t_branch
+    from pigeon_export.engine.stage import Workshop, make_engine, standing_engine
 
     api = load_tensorrt(flavour)
-    key = EngineKey.of(bundle.files["encoder.int8.onnx"][1], api, cuda.gpu(), l4t_release())
+    key = EngineKey.of(bundle.files["encoder.int8.onnx"][1], api, cuda.gpu(), l4t_branch())
     cache, demanded = EngineCache(default_folder()), None if demand is Demand.AUTO else EnginePrecision(demand.value)
-    built = _found(cache, key, demanded)
-    if built is None:
-        golden = read_golden(bundle.file(GOLDEN))
-        timing = cache.folder_of(key).with_suffix(".timing")
+    timing = cache.folder_of(key).with_suffix(".timing")
 
-        def build(precision: EnginePrecision, plan: Path) -> None:
-            _build(_request(_source(bundle, precision), precision, flavour, plan, log, timing))
+    def build(precision: EnginePrecision, plan: Path) -> None:
+        _build(_request(_source(bundle, precision), precision, flavour, plan, log, timing))
 
-        test = SelfTest(golden.pixels, partial(least_cosine, golden=golden), LEAST_COSINE)
-        workshop = Workshop(build, lambda plan: TensorRtEncoder(api, plan), say)
+    workshop = Workshop(build, lambda plan: TensorRtEncoder(api, plan), say)
+    test = _self_test(bundle)
+    built = standing_engine(key, cache, workshop, test, demanded)
+    if built:
+        say(f"pigeon-edge: built on {built.built_at}; remove {built.plan.parent} to build it anew")
+    else:
+        _start(log)
         built = make_engine(key, cache, workshop, test, demanded)
     typer.echo(to_json(built.to_json()).rstrip() if json else table(built))
 
 
-def _found(cache: EngineCache, key: EngineKey, demanded: EnginePrecision | None) -> BuiltEngine | None:
-    """Return the engine that is there already, None where there is none, or one in another precision than demanded."""
-    try:
-        built = cache.find(key)
-    except EngineError:
-        return None
-    if demanded not in (None, built.precision):
-        return None
-    say(f"pigeon-edge: built on {built.built_at}; remove {built.plan.parent} to build it anew")
-    return built
+def _self_test(bundle: Bundle) -> SelfTest:
+    from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
+    from pigeon_export.engine.stage import SelfTest
+
+    golden = read_golden(bundle.file(GOLDEN))
+    return SelfTest(golden.pixels, partial(least_cosine, golden=golden), LEAST_COSINE)
+
+
+def _start(log: Path | None) -> None:
+    """Empty the log, to which each build then adds. An OSError here is the command's, not a build's."""
+    if log:
+        log.write_text("", encoding="utf-8")
 
 
 def _build_untested(request: BuildRequest, json: bool) -> None:
+    _start(request.log)
     _build(request)
     target, plan = request.settings.target, request.plan
     whom = f"compute capability {target}" if target else "this machine"
@@ -138,15 +142,15 @@ def _request(
     target: str | None = None,
 ) -> BuildRequest:
     from pigeon_edge.engines.key import EngineOptions
-    from pigeon_edge.engines.machine import available_memory_bytes, free_contiguous_bytes
     from pigeon_edge.errors import InputError
+    from pigeon_edge.system.memory import available_bytes, free_contiguous_bytes
     from pigeon_export.engine.builder import BuildSettings
     from pigeon_export.engine.child import BuildRequest
     from pigeon_export.engine.limits import memory_limits
 
     if not graph.is_file():
         raise InputError(f"{graph}: expected an ONNX graph, found no such file; name one that exists")
-    limits = memory_limits(available_memory_bytes(), _largest_form_bytes(graph, precision), free_contiguous_bytes())
+    limits = memory_limits(available_bytes(), _largest_form_bytes(graph, precision), free_contiguous_bytes())
     return BuildRequest(
         flavour, graph, precision, plan, BuildSettings(EngineOptions(), limits, timing_cache, target), log
     )

@@ -41,6 +41,30 @@ class SelfTest:
     least_cosine: float
 
 
+def standing_engine(
+    key: EngineKey, cache: EngineCache, workshop: Workshop, test: SelfTest, demanded: EnginePrecision | None = None
+) -> BuiltEngine | None:
+    """Return the engine of a key that is there already and still passes the self-test, None where one must be built.
+
+    Where there is one that does not serve, that is said. One in another precision than demanded is none.
+    """
+    if not cache.has(key):
+        return None
+    try:
+        built = cache.find(key)
+        if demanded not in (None, built.precision):
+            return None
+        with workshop.open_engine(built.read()) as encoder:
+            cosine = test.cosine(encoder)
+    except EngineError as error:
+        workshop.say(f"pigeon-edge: the engine that is there does not run ({error}); building it anew")
+        return None
+    if cosine >= test.least_cosine:
+        return built
+    workshop.say(f"pigeon-edge: the engine that is there fails the self-test (cosine {cosine:.4f}); building it anew")
+    return None
+
+
 def make_engine(
     key: EngineKey, cache: EngineCache, workshop: Workshop, test: SelfTest, demanded: EnginePrecision | None = None
 ) -> BuiltEngine:
