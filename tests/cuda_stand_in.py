@@ -56,6 +56,7 @@ class StandInCuda:
         package.driver = self.module  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "pycuda", package)
         monkeypatch.setitem(sys.modules, "pycuda.driver", self.module)
+        monkeypatch.setattr("pigeon_edge.cuda.has_nvidia_driver", lambda: True)
         return self
 
     def fail(self, name: str, error: Exception | None = None) -> None:

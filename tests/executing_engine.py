@@ -2,7 +2,7 @@
 
 It has exactly the names of one version (``tensorrt_surfaces``), reads the input at the address that it is told and
 writes what ONNX Runtime computes to those of the outputs, once the stream gets there. It refuses what TensorRT refuses:
-shapes outside the profile, use without a context, in another thread or after the end of CUDA.
+shapes outside the profile, tensors without an address, use without a context, in another thread or after CUDA's end.
 """
 
 from __future__ import annotations
@@ -123,11 +123,11 @@ class ExecutingTensorRt:
     def _execute(self, context: Any, stream: int) -> bool:
         self.cuda.in_context("execute_async_v3")
         names = _names(context.of)
-        if "execute_async_v3" in self.fail or context.shape is None or names[0] not in context.addresses:
+        if "execute_async_v3" in self.fail or context.shape is None or not set(names) <= set(context.addresses):
             return False
         self.batches.append(context.shape[0])
         graph, shape, addresses = context.of.graph, context.shape, dict(context.addresses)
-        outputs = {name: self._nptype(self._dtype(context.of, name)) for name in names[1:] if name in addresses}
+        outputs = {name: self._nptype(self._dtype(context.of, name)) for name in names[1:]}
         self.cuda.later(stream, lambda: self._run(graph, shape, addresses, outputs))
         return True
 

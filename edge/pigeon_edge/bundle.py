@@ -54,9 +54,11 @@ from pigeon_edge.refine import RefinementSettings, read_refinement
 SCHEMA_NAME = "pigeon-edge/bundle"
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+GRAPH, TWIN = "encoder.int8.onnx", "encoder.onnx"
+"""The quantized graph, which runs, and its full-precision twin, which an engine may be built from."""
 ENVIRONMENT = "environment.json"
 REQUIRED_FILES = (
-    "encoder.int8.onnx",
+    GRAPH,
     "cells/centroid_lat_lng.npy",
     "cells/places.json",
     "gallery/index.faiss",

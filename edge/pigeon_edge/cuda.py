@@ -14,6 +14,9 @@ import numpy.typing as npt
 from pigeon_edge.engines.gpu import Gpu
 from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.owner import let_go
+from pigeon_edge.system.machine import has_nvidia_driver
+
+NO_GPU = "expected an NVIDIA GPU, found none: no driver of NVIDIA's is loaded; run on the processor"
 
 
 def gpu() -> Gpu:
@@ -34,12 +37,12 @@ def errors() -> Iterator[Any]:
     except driver.MemoryError as error:
         raise EngineError(
             f"the GPU's memory is full ({_reason(error)}): stop other programs (on a Jetson the desktop too, "
-            "sudo systemctl isolate multi-user.target), or choose another --engine"
+            "sudo systemctl isolate multi-user.target), or run on the processor"
         ) from error
     except driver.Error as error:
         raise EngineError(
-            f"expected a GPU that works, CUDA says: {_reason(error)}; look at the GPU's driver, or choose "
-            "another --engine"
+            f"expected a GPU that works, CUDA says: {_reason(error)}; see what pigeon-edge doctor says, or run on the "
+            "processor"
         ) from error
 
 
@@ -47,12 +50,14 @@ def _load_driver() -> Any:
     try:
         from pycuda import driver  # only where an engine runs on a GPU
     except ModuleNotFoundError as error:
+        if not has_nvidia_driver():
+            raise EngineError(NO_GPU) from error
         raise MissingToolError(
             f"TensorRT engines need pycuda ({_reason(error)}): with CUDA's nvcc on the PATH, pip install pycuda"
         ) from error
     except ImportError as error:
         raise EngineError(
-            f"expected a GPU and its driver, found none that pycuda can use ({_reason(error)}); choose another --engine"
+            f"expected a GPU and its driver, found none that pycuda can use ({_reason(error)}); run on the processor"
         ) from error
     return driver
 

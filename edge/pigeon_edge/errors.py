@@ -6,6 +6,7 @@
     ├── InputError           4   an input is missing or cannot be read
     ├── BundleError          5   a bundle is invalid or not trusted
     ├── EngineError          6   an inference engine cannot run this graph here
+    │   └── UnfitEngineError 6   an engine that was built is damaged, or none of this machine: it must be built again
     ├── GateError            7   a result failed its accuracy gate
     ├── MissingToolError     8   something outside the project is not installed
     ├── NotWorthItError      9   a quantized engine was demanded that is no faster, or not accurate, on this machine
@@ -51,6 +52,10 @@ class EngineError(PigeonError):
     """Raised when an inference engine cannot run the graph on this machine."""
 
     exit_code = 6
+
+
+class UnfitEngineError(EngineError):
+    """Raised when an engine that was built is damaged, or none of this machine: it must be built again."""
 
 
 class GateError(PigeonError):

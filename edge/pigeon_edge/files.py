@@ -12,24 +12,67 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pigeon_edge.errors import UsageError
+
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Yield a fresh path beside ``target``; rename it over ``target`` on success, remove it on failure.
+    """Yield a fresh path beside a file; rename it over the file on success, remove it on failure.
 
-    What is written there may be a file or a folder. An old folder gives way only once the new one is whole.
+    Raises UsageError where nothing can be written there, or ``target`` is a folder.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
+    if target.is_dir():
+        raise UsageError(f"{target}: expected the name of a file to write, found a folder; name another")
+    with _scratch_beside(target, "file") as scratch:
+        whole = scratch / target.name
+        yield whole
+        os.replace(whole, target)
+
+
+@contextmanager
+def replacing_folder(target: Path, mark: str) -> Iterator[Path]:
+    """Yield a fresh path beside a folder, for a folder that takes its place on success and is removed on failure.
+
+    An old folder gives way only once the new one is whole, and only if it is empty or one of its kind, which has a file
+    like ``mark``, a glob. Raises UsageError for any other, and where nothing can be written.
+    """
+    if target.exists() and not _gives_way(target, mark):
+        raise UsageError(f"{target}: is there, and no folder with {mark} that could be replaced; name another folder")
+    with _scratch_beside(target, "folder") as scratch:
         whole, replaced = scratch / "new" / target.name, scratch / "replaced"
         whole.parent.mkdir()
         yield whole
-        if target.is_dir() and whole.exists():
+        _exchange(whole, target, replaced)
+
+
+def _gives_way(folder: Path, mark: str) -> bool:
+    return folder.is_dir() and (any(folder.glob(mark)) or not any(folder.iterdir()))
+
+
+@contextmanager
+def _scratch_beside(target: Path, noun: str) -> Iterator[Path]:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written ({error.strerror}); name another {noun}") from error
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _exchange(whole: Path, target: Path, replaced: Path) -> None:
+    """Put a folder in the place of another; whatever ends this between the two renames, the old one is back."""
+    if not whole.exists():
+        raise FileNotFoundError(f"nothing was written to {whole}")
+    try:
+        if target.exists():
             os.replace(target, replaced)
         os.replace(whole, target)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        if replaced.exists() and not target.exists():
+            os.replace(replaced, target)
 
 
 def to_json(document: Any) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from faiss.contrib.ivf_tools import add_preassigned
 
-from pigeon_edge.files import replacing
+from pigeon_edge.files import replacing_folder
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ def prototypes(embedding: Floats, of_photograph: Ids, count: int) -> Floats:
 
 def write_gallery(folder: Path, embedding: Floats, lat_lng: npt.NDArray[np.float64], clusters: Clusters) -> None:
     """Write the three gallery files of a bundle, by rename."""
-    with replacing(folder) as scratch:
+    with replacing_folder(folder, "index.faiss") as scratch:
         scratch.mkdir()
         faiss.write_index(build_index(embedding, clusters), str(scratch / "index.faiss"))
         np.save(scratch / "cell_offsets.npy", clusters.cell_offsets)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pigeon_edge.bundle import ENVIRONMENT, Bundle, Description, open_bundle, seal
+from pigeon_edge.bundle import ENVIRONMENT, GRAPH, Bundle, Description, open_bundle, seal
 from pigeon_edge.confidence import UNFITTED
 from pigeon_edge.encoders.protocol import Encoding, unit
 from pigeon_edge.environment import EnvironmentSettings
@@ -51,7 +51,7 @@ def write_tiny_bundle(
     ``environment`` says how the further outputs of that graph are read.
     """
     (folder / "cells").mkdir(parents=True)
-    (folder / "encoder.int8.onnx").write_bytes(encoder_graph)
+    (folder / GRAPH).write_bytes(encoder_graph)
     np.save(folder / "cells" / "centroid_lat_lng.npy", TINY_CENTROIDS)
     names = [dict(zip(("country_code", "country", "admin1"), place, strict=True)) for place in TINY_PLACES]
     (folder / "cells" / "places.json").write_text(json.dumps(names), encoding="utf-8")

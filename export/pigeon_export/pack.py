@@ -17,12 +17,12 @@ from safetensors.numpy import save_file
 from pigeon_calibration.gate import UNVERIFIED, VERDICT_KEY
 from pigeon_calibration.observe import load_graph
 from pigeon_edge.archive.scan import scan
-from pigeon_edge.bundle import ENVIRONMENT, Description, open_bundle, seal, verify
+from pigeon_edge.bundle import ENVIRONMENT, GRAPH, MANIFEST, TWIN, Description, open_bundle, seal, verify
 from pigeon_edge.confidence import UNFITTED, read_confidence
 from pigeon_edge.encoders import Encoding, Engine, open_graph
 from pigeon_edge.environment import EnvironmentSettings, check_outputs, settings_of_graph
 from pigeon_edge.errors import GateError, InputError
-from pigeon_edge.files import replacing, to_json
+from pigeon_edge.files import replacing_folder, to_json
 from pigeon_edge.gallery import open_gallery
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import PreprocessSpec
@@ -68,7 +68,7 @@ def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path
     encoder = _read_graph(parts.encoder)
     metadata = {entry.key: entry.value for entry in encoder.metadata_props}
     spec, environment = PreprocessSpec.from_graph_metadata(metadata), settings_of_graph(metadata)
-    with replacing(out) as scratch:
+    with replacing_folder(out, MANIFEST) as scratch:
         scratch.mkdir()
         _copy(parts, scratch)
         encoding = _write_golden(scratch, parts.probes, spec)
@@ -97,9 +97,9 @@ def _read_graph(path: Path) -> onnx.ModelProto:
 
 
 def _copy(parts: Parts, folder: Path) -> None:
-    _copy_file(parts.encoder, folder / "encoder.int8.onnx")
+    _copy_file(parts.encoder, folder / GRAPH)
     if parts.full_precision:
-        _copy_file(parts.full_precision, folder / "encoder.onnx")
+        _copy_file(parts.full_precision, folder / TWIN)
     for name, source, files in (("cells", parts.cells, _CELL_FILES), ("gallery", parts.gallery, _GALLERY_FILES)):
         (folder / name).mkdir()
         for file in files:
@@ -121,7 +121,7 @@ def _write_golden(folder: Path, probes: Path, spec: PreprocessSpec) -> Encoding:
     """Write what the graph makes of the first probes; return it."""
     paths = scan([probes]).photographs[:PROBES]
     pixels = np.stack([read_pixels(path, spec) for path in paths])
-    encoding = open_graph(folder / "encoder.int8.onnx", Engine.ONNXRUNTIME).encode(pixels)
+    encoding = open_graph(folder / GRAPH, Engine.ONNXRUNTIME).encode(pixels)
     golden: dict[str, Any] = {
         "pixels": pixels,
         "image_embedding": encoding.embedding,

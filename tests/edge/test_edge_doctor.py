@@ -353,7 +353,7 @@ def test_the_doctor_finds_a_spoilt_bundle_and_exits_with_its_code(pigeon, own):
     ("probe", "module", "words"),
     [
         ("tensorrt", "tensorrt", "No module named 'tensorrt'"),
-        ("pycuda", "pycuda", "TensorRT engines need pycuda"),
+        ("pycuda", "pycuda", "expected an NVIDIA GPU, found none"),
         ("cuda", None, "libcuda.so.1: cannot open shared object file"),
     ],
 )

@@ -5,11 +5,11 @@ import sys
 import numpy as np
 import pytest
 
-from pigeon_edge.encoders import Engine, Precision, open_encoder, open_graph
+from pigeon_edge.encoders import Engine, open_encoder, open_graph
 from pigeon_edge.encoders.onnxruntime import OnnxRuntimeEncoder
 from pigeon_edge.encoders.openvino import OpenVinoEncoder
 from pigeon_edge.encoders.protocol import unit
-from pigeon_edge.errors import BundleError, EngineError, MissingToolError
+from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.testing import FakeEncoder
 
 ENGINES = [Engine.ONNXRUNTIME, pytest.param(Engine.OPENVINO, id="openvino")]
@@ -88,11 +88,6 @@ def test_an_engine_that_is_not_installed_says_how_to_install_it(tiny, monkeypatc
     monkeypatch.setitem(sys.modules, absent, None)
     with pytest.raises(MissingToolError, match=rf"needs {words}: pip install {absent}"):
         open_encoder(tiny, Engine(absent))
-
-
-def test_full_precision_is_refused_where_the_bundle_has_none(tiny):
-    with pytest.raises(BundleError, match=r"lists no encoder\.onnx"):
-        open_encoder(tiny, precision=Precision.FP32)
 
 
 def test_unit_vectors_have_length_1_and_zero_stays_zero():

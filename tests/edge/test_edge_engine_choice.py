@@ -13,6 +13,7 @@ from tests.cuda_stand_in import StandInCuda
 from tests.executing_engine import ExecutingTensorRt
 from tests.tensorrt_surfaces import RTX
 
+from pigeon_edge.bundle import GRAPH
 from pigeon_edge.cli.options import locator_of
 from pigeon_edge.encoders import Choice, Engine, automatic, open_encoder, open_graph
 from pigeon_edge.encoders.tensorrt import TensorRtEncoder
@@ -20,7 +21,7 @@ from pigeon_edge.engines.api import Flavour, installed_flavour
 from pigeon_edge.engines.cache import RECORD, EngineCache, EnginePrecision, Verdict, default_folder
 from pigeon_edge.engines.gpu import Gpu
 from pigeon_edge.engines.key import EngineKey
-from pigeon_edge.errors import EngineError, MissingToolError
+from pigeon_edge.errors import EngineError, MissingToolError, UsageError
 from pigeon_edge.locator import open_locator
 from pigeon_edge.testing import FakeEncoder
 
@@ -68,9 +69,8 @@ def _install(monkeypatch, trt):
 
 def _build(bundle, trt, plan=None):
     """Store what ``export engine`` would: here an engine is the graph's own bytes."""
-    graph = bundle.file("encoder.int8.onnx")
-    key = EngineKey.of(bundle.files["encoder.int8.onnx"][1], trt.api, ORIN, None)
-    return EngineCache(default_folder()).store(key, graph.read_bytes() if plan is None else plan, VERDICT)
+    key = EngineKey.of(bundle, trt.api, ORIN, None)
+    return EngineCache(default_folder()).store(key, bundle.file(GRAPH).read_bytes() if plan is None else plan, VERDICT)
 
 
 def test_automatic_is_tensorrt_where_an_engine_was_built_for_this_machine(tiny, trt):
@@ -81,8 +81,8 @@ def test_automatic_is_tensorrt_where_an_engine_was_built_for_this_machine(tiny, 
         with open_encoder(tiny, engine) as encoder:
             assert isinstance(encoder, TensorRtEncoder)
             np.testing.assert_allclose(encoder.encode(PIXELS).embedding, expected, atol=1e-5)
-    with open_graph(tiny.file("encoder.int8.onnx"), Engine.TENSORRT) as encoder:
-        np.testing.assert_allclose(encoder.encode(PIXELS).embedding, expected, atol=1e-5)
+    with pytest.raises(UsageError, match=r"encoder\.int8\.onnx: expected a bundle for --engine tensorrt"):
+        open_graph(tiny.file(GRAPH), Engine.TENSORRT)
 
 
 def test_tensorrt_rtx_runs_where_it_alone_is_installed(tiny, gpu, monkeypatch):
@@ -127,7 +127,7 @@ def test_on_a_jetson_without_an_engine_one_line_says_how_to_build_it(tiny, l4t, 
 )
 def test_an_engine_of_another_machine_does_not_run_and_it_is_said_why(tiny, trt, capsys, gpu_of_engine, version, words):
     api = dataclasses.replace(trt.api, version=version)
-    key = EngineKey.of(tiny.files["encoder.int8.onnx"][1], api, gpu_of_engine, None)
+    key = EngineKey.of(tiny, api, gpu_of_engine, None)
     EngineCache(default_folder()).store(key, b"", VERDICT)
     with pytest.raises(EngineError, match=rf"does not serve: {words}; build one: pigeon-edge export engine"):
         open_encoder(tiny, Engine.TENSORRT)
@@ -145,11 +145,16 @@ def test_what_is_missing_is_said_in_the_order_in_which_it_is_needed(tiny, gpu, t
     gpu.fail("init", gpu.module.Error("cuInit failed: no CUDA-capable device is detected"))
     with pytest.raises(EngineError, match="expected a GPU that works, CUDA says: cuInit failed"):
         open_encoder(tiny, Engine.TENSORRT)
+    gpu.failing.clear()
+    with monkeypatch.context() as without_tensorrt:
+        without_tensorrt.setattr("pigeon_edge.engines.api.importlib.import_module", _nothing_is_installed)
+        with pytest.raises(MissingToolError, match=r"tensorrt cannot be loaded .*: on JetPack, sudo apt install"):
+            open_encoder(tiny, Engine.TENSORRT)
     monkeypatch.setitem(sys.modules, "pycuda", None)
     with pytest.raises(MissingToolError, match="TensorRT engines need pycuda"):
         open_encoder(tiny, Engine.TENSORRT)
-    monkeypatch.setattr("pigeon_edge.engines.api.importlib.import_module", _nothing_is_installed)
-    with pytest.raises(MissingToolError, match=r"tensorrt cannot be loaded .*: on JetPack, sudo apt install"):
+    monkeypatch.setattr("pigeon_edge.cuda.has_nvidia_driver", lambda: False)
+    with pytest.raises(EngineError, match="expected an NVIDIA GPU, found none: no driver of NVIDIA's is loaded"):
         open_encoder(tiny, Engine.TENSORRT)
 
 
@@ -195,6 +200,7 @@ def test_a_locator_releases_its_encoder_at_the_end_also_after_a_failure(tiny, tr
 
 
 def test_an_engine_of_another_graph_is_none_of_this_one(tiny, trt):
-    EngineCache(default_folder()).store(EngineKey.of("ab" * 32, trt.api, ORIN, None), b"", VERDICT)
+    key = dataclasses.replace(EngineKey.of(tiny, trt.api, ORIN, None), graph_sha256="ab" * 32)
+    EngineCache(default_folder()).store(key, b"", VERDICT)
     assert automatic(tiny).hint is None
     assert automatic(tiny).engine is not Engine.TENSORRT

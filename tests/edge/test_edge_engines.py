@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pigeon_edge.bundle import GRAPH, TWIN
 from pigeon_edge.engines.api import Flavour, TensorRt, load_tensorrt
 from pigeon_edge.engines.cache import EngineCache, EnginePrecision, Latency, Trial, Verdict, default_folder
 from pigeon_edge.engines.gpu import Gpu
@@ -41,10 +42,12 @@ def test_a_key_read_from_its_json_is_the_same(tmp_path):
         EngineKey.from_json({**ORIN.to_json(), "colour": "red"})
 
 
-def test_the_key_here_is_of_the_graph_the_library_and_the_machine():
+def test_the_key_here_is_of_the_graphs_the_library_and_the_machine():
     api, gpu = TensorRt(None, Flavour.TENSORRT, "10.3.0"), Gpu("Orin", (8, 7), integrated=True)
-    assert EngineKey.of("a1" * 32, api, gpu, "36.4") == ORIN
-    assert EngineKey.of("a1" * 32, api, gpu, None, EngineOptions((1,))).options.batches == (1,)
+    alone = SimpleNamespace(files={GRAPH: (1, "a1" * 32)})
+    assert EngineKey.of(alone, api, gpu, "36.4") == ORIN
+    with_twin = SimpleNamespace(files={**alone.files, TWIN: (4, "b2" * 32)})
+    assert EngineKey.of(with_twin, api, gpu, "36.4") == changed(twin_sha256="b2" * 32)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,7 @@ def test_the_key_here_is_of_the_graph_the_library_and_the_machine():
         ({"gpu_name": "Thor", "capability": "11.0"}, "built for Orin 8.7, this is Thor 11.0"),
         ({"l4t": "36.5"}, "built for L4T 36.4, this is L4T 36.5"),
         ({"l4t": None}, "built for L4T 36.4, this is no Jetson"),
+        ({"twin_sha256": "c3" * 32}, "built for no full-precision graph, this is full-precision graph c3c3c3c3c3c3"),
         (
             {"options": EngineOptions((1,), 5)},
             "built for batches 1, 4, 8 at optimisation level 3, this is batches 1 at optimisation level 5",

@@ -1,18 +1,37 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import pytest
 
-from pigeon_edge.files import replacing, sha256_of, write_json
+from pigeon_edge.errors import UsageError
+from pigeon_edge.files import replacing, replacing_folder, sha256_of, write_json
+
+MARK = "manifest.*"
 
 
 def _write_half(target, raised):
     with replacing(target) as scratch:
-        if target.is_dir():
-            scratch.mkdir()
-        (scratch / "half" if target.is_dir() else scratch).write_text("half")
+        scratch.write_text("half")
         raise raised
+
+
+def _write_half_folder(target, raised):
+    with replacing_folder(target, MARK) as scratch:
+        scratch.mkdir()
+        (scratch / "half").write_text("half")
+        raise raised
+
+
+def _folder(path, *names):
+    path.mkdir()
+    for name in names:
+        (path / name).touch()
+
+
+def _names(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path):
@@ -21,7 +40,7 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path):
         scratch.write_text("whole")
         assert not target.exists()
     assert target.read_text() == "whole"
-    assert [path.name for path in target.parent.iterdir()] == ["out.txt"]
+    assert _names(target.parent) == ["out.txt"]
 
 
 def test_a_failure_keeps_the_old_file_and_leaves_no_scratch(tmp_path):
@@ -29,38 +48,91 @@ def test_a_failure_keeps_the_old_file_and_leaves_no_scratch(tmp_path):
     with pytest.raises(ZeroDivisionError):
         _write_half(tmp_path / "out.txt", ZeroDivisionError)
     assert (tmp_path / "out.txt").read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+    assert _names(tmp_path) == ["out.txt"]
+
+
+def test_a_file_never_takes_the_place_of_a_folder(tmp_path):
+    _folder(tmp_path / "photographs", "precious")
+    words = r"photographs: expected the name of a file to write, found a folder"
+    with pytest.raises(UsageError, match=words), replacing(tmp_path / "photographs") as scratch:
+        scratch.write_text("whole")
+    assert _names(tmp_path / "photographs") == ["precious"]
+
+
+def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path):
+    (tmp_path / "file").touch()
+    words = r"out: cannot be written \(.+\); name another"
+    with pytest.raises(UsageError, match=words), replacing(tmp_path / "file" / "out"):
+        pass
+    with pytest.raises(UsageError, match=words), replacing_folder(tmp_path / "file" / "out", MARK):
+        pass
 
 
 @pytest.mark.parametrize("name", ["folder", "replaced", "new"])
-def test_a_folder_replaces_a_folder_with_none_of_the_old_left_in_it(tmp_path, name):
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "old").touch()
-    with replacing(tmp_path / name) as scratch:
+def test_a_folder_replaces_one_of_its_kind_with_none_of_the_old_left_in_it(tmp_path, name):
+    _folder(tmp_path / name, "manifest.json", "old")
+    with replacing_folder(tmp_path / name, MARK) as scratch:
         scratch.mkdir()
         (scratch / "young").touch()
-    assert [path.name for path in (tmp_path / name).iterdir()] == ["young"]
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert _names(tmp_path / name) == ["young"]
+    assert _names(tmp_path) == [name]
+
+
+def test_a_folder_of_another_kind_or_a_file_is_not_replaced_by_a_folder(tmp_path):
+    _folder(tmp_path / "photographs", "precious")
+    (tmp_path / "file").write_text("old")
+    for name in ("photographs", "file"):
+        words = rf"{name}: is there, and no folder with manifest\.\* that could be replaced"
+        with pytest.raises(UsageError, match=words), replacing_folder(tmp_path / name, MARK) as scratch:
+            scratch.mkdir()
+    assert _names(tmp_path / "photographs") == ["precious"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+def test_an_empty_folder_gives_way(tmp_path):
+    _folder(tmp_path / "empty")
+    with replacing_folder(tmp_path / "empty", MARK) as scratch:
+        _folder(scratch, "young")
+    assert _names(tmp_path / "empty") == ["young"]
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, OSError])
 def test_a_failure_keeps_the_old_folder(tmp_path, raised):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "old").touch()
+    _folder(tmp_path / "folder", "manifest.json")
     with pytest.raises(raised):
-        _write_half(tmp_path / "folder", raised)
-    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["old"]
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+        _write_half_folder(tmp_path / "folder", raised)
+    assert _names(tmp_path / "folder") == ["manifest.json"]
+    assert _names(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("renames", [0, 1])
+@pytest.mark.parametrize("raised", [SystemExit, OSError])
+def test_a_failure_of_either_rename_keeps_the_old_folder(tmp_path, monkeypatch, renames, raised):
+    _folder(tmp_path / "folder", "manifest.json")
+    rename, done = os.replace, []
+
+    def replace(source, target):
+        if len(done) == renames:
+            done.append(None)
+            raise raised
+        done.append(None)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(raised), replacing_folder(tmp_path / "folder", MARK) as scratch:
+        _folder(scratch, "manifest.json", "young")
+    assert _names(tmp_path / "folder") == ["manifest.json"]
+    assert _names(tmp_path) == ["folder"]
 
 
 def test_writing_nothing_keeps_what_was_there(tmp_path):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "old").touch()
+    _folder(tmp_path / "folder", "manifest.json")
     (tmp_path / "file").write_text("old")
-    for name in ("folder", "file"):
-        with pytest.raises(FileNotFoundError), replacing(tmp_path / name):
-            pass
-    assert (tmp_path / "folder" / "old").exists()
+    with pytest.raises(FileNotFoundError), replacing_folder(tmp_path / "folder", MARK):
+        pass
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "file"):
+        pass
+    assert _names(tmp_path / "folder") == ["manifest.json"]
     assert (tmp_path / "file").read_text() == "old"
 
 

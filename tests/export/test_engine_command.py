@@ -15,6 +15,7 @@ from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.engines.cache import BuiltEngine, EnginePrecision, Latency, Trial, Verdict
 from pigeon_edge.engines.key import EngineKey, EngineOptions
 from pigeon_edge.files import sha256_of
+from pigeon_edge.system.machine import has_nvidia_driver
 from pigeon_export.engine.command import table
 
 INT8, FP16 = EnginePrecision.INT8, EnginePrecision.FP16
@@ -62,12 +63,13 @@ def test_what_cannot_be_meant_is_one_line(export_engine, tmp_path, arguments, co
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is installed here")
-def test_without_tensorrt_it_says_what_to_install(export_engine):
-    found = export_engine("--bundle", TOY_PLANET, "--flavour", "tensorrt")
-    assert found.returncode == 8
+@pytest.mark.skipif(has_nvidia_driver(), reason="a driver of NVIDIA's is loaded here")
+def test_without_a_gpu_it_says_what_needs_none(export_engine):
+    found = export_engine("--bundle", TOY_PLANET)
+    assert found.returncode == 6
     assert found.stderr.count("\n") == 1
-    assert "apt install python3-libnvinfer" in found.stderr
+    assert "no driver of NVIDIA's is loaded" in found.stderr
+    assert "--target CC --out FILE" in found.stderr
 
 
 @RTX

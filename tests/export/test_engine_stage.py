@@ -10,13 +10,13 @@ from tests.cuda_stand_in import StandInCuda
 from tests.executing_engine import ExecutingTensorRt
 
 from pigeon_edge import cuda
+from pigeon_edge.bundle import open_bundle
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.encoders.protocol import Encoding
 from pigeon_edge.encoders.tensorrt import TensorRtEncoder
 from pigeon_edge.engines.cache import EngineCache, EnginePrecision, Verdict
 from pigeon_edge.engines.key import EngineKey, EngineOptions
-from pigeon_edge.errors import EngineError, GateError, InputError, NotWorthItError
-from pigeon_edge.files import sha256_of
+from pigeon_edge.errors import EngineError, GateError, InputError, NotWorthItError, UnfitEngineError, UsageError
 from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
 from pigeon_export.engine.candidates import candidate
 from pigeon_export.engine.stage import SelfTest, Workshop, make_engine, standing_engine
@@ -57,9 +57,10 @@ def forever(*values):
 class Bench:
     """A machine on which engines are as fast and as good as a test says."""
 
-    def __init__(self, tmp_path, cosines=(0.999, 0.9999), ms=(1.0, 1.0), failures=()):
+    def __init__(self, tmp_path, cosines=(0.999, 0.9999), ms=(1.0, 1.0), failures=(), unopened=()):
         self.cache, self.said, self.built, self.running = EngineCache(tmp_path / "engines"), [], [], 0
         self._cosines = dict(zip((b"int8 plan", b"fp16 plan"), cosines, strict=True))
+        self._unopened = dict(unopened)
         self._failures, self._clock, self._ms = dict(failures), Clock(), dict(zip(self._cosines, ms, strict=True))
         self.workshop = Workshop(self._build, self._open, self.said.append, self._clock)
         self.test = SelfTest(PROBES, lambda encoder: self._cosines[encoder.plan], 0.98)
@@ -71,12 +72,17 @@ class Bench:
         plan.write_bytes(f"{precision.value} plan".encode())
 
     @contextmanager
-    def _open(self, plan):
+    def _open(self, read):
+        plan = read()
+        if plan in self._unopened:
+            raise self._unopened[plan]
         engine = Engine(self._clock, forever(self._ms[plan]))
         engine.plan = plan
         self.running += 1
-        yield engine
-        self.running -= 1
+        try:
+            yield engine
+        finally:
+            self.running -= 1
 
     def make(self, demanded=None):
         return make_engine(KEY, self.cache, self.workshop, self.test, demanded)
@@ -175,7 +181,7 @@ def test_fp16_demanded_is_all_that_is_built(tmp_path):
 def test_int8_that_cannot_be_built_leaves_fp16_unless_it_is_demanded(tmp_path, error):
     bench = Bench(tmp_path, failures={INT8: error})
     built = bench.make()
-    assert (built.precision, built.verdict.reason) == (FP16, "the only one that was built")
+    assert (built.precision, built.verdict.reason) == (FP16, "the only one that was tried")
     assert bench.said == [f"pigeon-edge: {error}; going on with fp16 alone"]
     with pytest.raises(type(error), match=str(error)):
         bench.make(INT8)
@@ -204,7 +210,41 @@ def test_an_altered_engine_is_built_anew(tmp_path):
         assert said.endswith("building it anew")
 
 
-def test_an_engine_that_no_longer_passes_or_opens_is_built_anew(tmp_path):
+def test_an_engine_that_int8_was_not_tried_against_answers_nobody_who_demands_nothing(tmp_path):
+    bench = Bench(tmp_path, failures={INT8: EngineError("was killed")})
+    bench.make()
+    assert bench.standing() is None
+    assert bench.standing(FP16) is not None
+
+
+def test_a_gpu_that_is_busy_is_no_reason_to_build_anew(tmp_path):
+    Bench(tmp_path).make()
+    busy = Bench(tmp_path, unopened={b"fp16 plan": EngineError("the GPU's memory is full")})
+    with pytest.raises(EngineError, match="memory is full"):
+        busy.standing()
+    unfit = Bench(tmp_path, unopened={b"fp16 plan": UnfitEngineError("TensorRT cannot read the engine")})
+    assert unfit.standing() is None
+    assert unfit.said == [
+        "pigeon-edge: the engine that is there does not run (TensorRT cannot read the engine); building it anew"
+    ]
+
+
+def test_int8_that_does_not_open_leaves_fp16_unless_it_is_demanded(tmp_path):
+    bench = Bench(tmp_path, unopened={b"int8 plan": EngineError("no room for two engines")})
+    assert bench.make().read() == b"fp16 plan"
+    assert bench.said == ["pigeon-edge: no room for two engines; going on with fp16 alone"]
+    with pytest.raises(EngineError, match="no room for two"):
+        bench.make(INT8)
+    assert bench.running == 0
+
+
+def test_a_cache_that_cannot_be_written_is_a_usage_error(tmp_path):
+    (tmp_path / "engines").touch()
+    with pytest.raises(UsageError, match=r"engines: cannot be written \(.*\); set PIGEON_EDGE_CACHE"):
+        Bench(tmp_path).make()
+
+
+def test_an_engine_that_no_longer_passes_is_built_anew(tmp_path):
     Bench(tmp_path).make()
     worse = Bench(tmp_path, cosines=(0.97, 0.97))
     assert worse.standing() is None
@@ -227,17 +267,17 @@ def test_the_bundle_that_ships_goes_from_both_graphs_to_an_engine_that_answers(t
     gpu = StandInCuda(integrated=True, owners=3).install(monkeypatch)
     trt = ExecutingTensorRt("10.3.0", gpu)
     golden = read_golden(TOY_PLANET / GOLDEN)
-    key = EngineKey.of(sha256_of(TOY), trt.api, cuda.gpu(), "36.4")
+    key = EngineKey.of(open_bundle(TOY_PLANET), trt.api, cuda.gpu(), "36.4")
     workshop = Workshop(
         lambda precision, plan: plan.write_bytes(candidate(TOY, precision)) and None,
-        lambda plan: TensorRtEncoder(trt.api, plan),
+        lambda read: TensorRtEncoder(trt.api, read),
         print,
     )
     cache = EngineCache(tmp_path / "engines")
     test = SelfTest(golden.pixels, lambda encoder: least_cosine(encoder, golden), LEAST_COSINE)
     built = make_engine(key, cache, workshop, test)
     assert min(trial.cosine for trial in built.verdict.trials.values()) > LEAST_COSINE
-    with TensorRtEncoder(trt.api, cache.find(key).read()) as encoder:
+    with TensorRtEncoder(trt.api, cache.find(key).read) as encoder:
         assert least_cosine(encoder, golden) == pytest.approx(built.verdict.trials[built.precision].cosine, abs=1e-6)
     assert trt.alive == 0
     gpu.assert_nothing_left()

@@ -13,9 +13,9 @@ from safetensors.numpy import load_file
 
 from pigeon_calibration import quantize
 from pigeon_calibration.gate import marked
-from pigeon_edge.bundle import open_bundle, verify
+from pigeon_edge.bundle import TWIN, open_bundle, verify
 from pigeon_edge.confidence import UNFITTED
-from pigeon_edge.encoders import Engine, Precision, open_encoder
+from pigeon_edge.encoders import Engine, open_encoder, open_graph
 from pigeon_edge.errors import BundleError, GateError, InputError, PigeonError
 from pigeon_edge.gallery_files import Clusters, write_gallery
 from pigeon_edge.locator import open_locator
@@ -106,7 +106,7 @@ def test_full_precision_twin_is_shipped_where_it_is_given(parts, graphs, tmp_pat
     pack(replace(parts, full_precision=graphs[0]), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
     bundle = open_bundle(tmp_path / "tiny.pigeon")
     pixels = np.zeros((1, 32, 32, 3), np.uint8)
-    assert open_encoder(bundle, Engine.ONNXRUNTIME, Precision.FP32).encode(pixels).cell_logits.shape == (1, 3)
+    assert open_graph(bundle.file(TWIN), Engine.ONNXRUNTIME).encode(pixels).cell_logits.shape == (1, 3)
 
 
 def test_confidence_that_was_fitted_is_taken_over(parts, tmp_path):

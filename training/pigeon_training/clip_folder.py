@@ -18,6 +18,9 @@ from transformers.utils import cached_file
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import CLIP_MEAN, CLIP_STD, PreprocessSpec
 
+CONFIG = "config.json"
+"""A folder with it is one that transformers' save_pretrained wrote."""
+
 _LOADING_ERRORS = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, StrictDataclassError)
 
 
@@ -147,7 +150,7 @@ def _check_folder(model: str) -> None:
         raise InputError(f"{model}: expected a CLIP folder or hub id, found no such folder; check the path")
     if path.is_file():
         raise InputError(f"{model}: expected a CLIP folder or hub id, found a file; give the folder that it lies in")
-    if path.is_dir() and not (path / "config.json").is_file():
+    if path.is_dir() and not (path / CONFIG).is_file():
         raise InputError(
             f"{model}: expected a folder that transformers' save_pretrained wrote, found no config.json in it; "
             "give another folder, or save the model again"

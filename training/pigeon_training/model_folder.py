@@ -19,10 +19,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pigeon_edge.errors import InputError, UsageError
-from pigeon_edge.files import replacing, write_json
+from pigeon_edge.files import replacing_folder, write_json
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_edge.settings import read_settings
-from pigeon_training.clip_folder import load_tower, quiet, read_spec
+from pigeon_training.clip_folder import CONFIG, load_tower, quiet, read_spec
 from pigeon_training.model import GeocellModel, Heads
 from pigeon_training.tasks import RegressionScale
 
@@ -41,7 +41,7 @@ class FittedModel:
 
 def save_model(folder: Path, fitted: FittedModel) -> None:
     """Write a model, by rename."""
-    with replacing(folder) as scratch:
+    with replacing_folder(folder, CONFIG) as scratch:
         fill(scratch, fitted)
 
 

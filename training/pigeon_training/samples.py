@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.files import replacing
+from pigeon_edge.files import replacing_folder
 from pigeon_edge.photo_manifest import PhotoRow, Split
 from pigeon_training.dataset import read_split
 from pigeon_training.photographs import read_bytes
@@ -30,7 +30,7 @@ def copy_samples(manifest: Path, out: Path, count: int) -> None:
     rows = one_photograph_a_place(read_split(manifest, Split.TEST), count)
     if len(rows) < count:
         raise InputError(f"{manifest}: {count} samples asked for, the test split has {len(rows)} places")
-    with replacing(out) as scratch:
+    with replacing_folder(out, "01-*") as scratch:
         scratch.mkdir()
         for number, row in enumerate(rows, start=1):
             country = re.sub(r"\W+", "-", row.country.lower()).strip("-") or "unnamed"

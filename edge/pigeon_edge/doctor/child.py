@@ -93,7 +93,7 @@ def engine(bundle: str) -> dict[str, Any]:
     from pigeon_edge.bundle import open_bundle
     from pigeon_edge.encoders.select import find_engine
 
-    _, found = find_engine(open_bundle(bundle).files["encoder.int8.onnx"][1])
+    _, found = find_engine(open_bundle(bundle))
     return {"precision": found.precision.value, "reason": found.verdict.reason}
 
 

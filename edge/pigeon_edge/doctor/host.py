@@ -13,8 +13,8 @@ from typing import Any
 
 from pigeon_edge.doctor.finding import Finding, Status
 from pigeon_edge.errors import EngineError
-from pigeon_edge.system.files import FILE_SYSTEM, text_of
-from pigeon_edge.system.machine import Machine, this_machine
+from pigeon_edge.system.files import FILE_SYSTEM
+from pigeon_edge.system.machine import Machine, has_nvidia_driver, is_jetson, this_machine
 from pigeon_edge.system.memory import meminfo
 from pigeon_edge.system.programs import Outcome, ask
 
@@ -62,13 +62,13 @@ class Host:
 
     @property
     def is_jetson(self) -> bool:
-        """Whether it is a Jetson, by its release or by the board's name (a container may hide the release)."""
-        return self.machine.l4t is not None or "Jetson" in (self.machine.board or "")
+        """Whether it is a Jetson."""
+        return is_jetson(self.root)
 
     @property
     def has_gpu(self) -> bool:
-        """Whether NVIDIA's driver is loaded."""
-        return self.is_jetson or text_of(self.root / "proc/driver/nvidia/version") is not None
+        """Whether NVIDIA's driver is there."""
+        return has_nvidia_driver(self.root)
 
     def gpu_trouble(self, what: str, remedy: str) -> Finding:
         """Return a finding about the GPU's software: a Jetson is for it, other machines do without."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.bundle import GRAPH, open_bundle
 from pigeon_edge.doctor.finding import Finding, fail, ok, warn
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.errors import BundleError
@@ -32,7 +32,7 @@ def check_memory(host: Host) -> Finding:
     available, swap = told["MemAvailable"], told.get("SwapTotal", 0)
     what = f"{_gib(available)} of {_gib(told['MemTotal'])} available, swap {_gib(swap)}"
     try:
-        graph = open_bundle(host.bundle).files["encoder.int8.onnx"][0]
+        graph = open_bundle(host.bundle).files[GRAPH][0]
     except BundleError:
         return ok(what)  # the line on the bundle says what is wrong with it
     need = NEED_A_GRAPH * graph + NEED_BESIDES

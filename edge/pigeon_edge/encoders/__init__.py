@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from pigeon_edge.encoders.protocol import Encoder, Encoding
-from pigeon_edge.encoders.select import Choice, Engine, Precision, automatic, open_encoder, open_graph
+from pigeon_edge.encoders.select import Choice, Engine, automatic, open_encoder, open_graph
 
-__all__ = ["Choice", "Encoder", "Encoding", "Engine", "Precision", "automatic", "open_encoder", "open_graph"]
+__all__ = ["Choice", "Encoder", "Encoding", "Engine", "automatic", "open_encoder", "open_graph"]

@@ -14,7 +14,7 @@ from pigeon_edge import cuda
 from pigeon_edge.encoders.protocol import INPUT, Encoding, check_names, encoding_of, outputs_of
 from pigeon_edge.engines.api import TensorRt
 from pigeon_edge.engines.cache import REBUILD
-from pigeon_edge.errors import EngineError
+from pigeon_edge.errors import EngineError, UnfitEngineError
 from pigeon_edge.owner import Owner
 from pigeon_edge.preprocess import Pixels
 
@@ -25,12 +25,13 @@ Outputs: TypeAlias = dict[str, npt.NDArray[np.float32]]
 class TensorRtEncoder:
     """Runs an engine on the first GPU, from any number of threads; to be closed, or used as a context manager.
 
-    ``plan`` is a serialised engine. Raises EngineError where it, CUDA or the GPU fails, and MissingToolError without
-    pycuda. An encoder that is forgotten is released when it is collected or when Python exits.
+    ``read`` returns a serialised engine. Raises what it raises, EngineError where CUDA or the GPU fails,
+    UnfitEngineError where TensorRT does not take the engine, and MissingToolError without pycuda. An encoder that is
+    forgotten is released when it is collected or when Python exits.
     """
 
-    def __init__(self, api: TensorRt, plan: bytes) -> None:
-        self._owner: Owner[Pixels, Encoding] = Owner(partial(_on_gpu, api, [plan]))
+    def __init__(self, api: TensorRt, read: Callable[[], bytes]) -> None:
+        self._owner: Owner[Pixels, Encoding] = Owner(partial(_on_gpu, api, read))
 
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of (N, S, S, 3) uint8. Raises EngineError for another S, and once it is closed."""
@@ -47,17 +48,16 @@ class TensorRtEncoder:
         self.close()
 
 
-def _on_gpu(api: TensorRt, plans: list[bytes], serve: Serve) -> None:
-    """Serve encodings within a context. The one plan is taken out of its list, so that its bytes go once it is read."""
+def _on_gpu(api: TensorRt, read: Callable[[], bytes], serve: Serve) -> None:
     with cuda.primary_context():
-        _with_engine(api, plans, serve)
+        _with_engine(api, read, serve)
 
 
-def _with_engine(api: TensorRt, plans: list[bytes], serve: Serve) -> None:
-    engine = _engine_of(api, plans.pop())
+def _with_engine(api: TensorRt, read: Callable[[], bytes], serve: Serve) -> None:
+    engine = _engine_of(api, read())  # whose bytes go before room is made for activations
     names = _tensors(api, engine)
     profiles = _profiles(engine)
-    context = _done(engine.create_execution_context(), "make room for the engine's activations")
+    context = _context_of(engine)
     device = cuda.gpu()
     with ExitStack() as stack:
         buffers = {
@@ -77,17 +77,29 @@ def _engine_of(api: TensorRt, plan: bytes) -> Any:
         ) from error
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
-        raise EngineError(f"{api.label} cannot read the engine: damaged, or built elsewhere; build it again: {REBUILD}")
+        raise UnfitEngineError(
+            f"{api.label} cannot read the engine: damaged, or built elsewhere; build it again: {REBUILD}"
+        )
     return engine
 
 
+def _context_of(engine: Any) -> Any:
+    context = engine.create_execution_context()
+    if context is None:
+        raise EngineError(
+            "the GPU has no room for the engine's activations, as TensorRT printed; stop other programs (on a Jetson "
+            "the desktop too, sudo systemctl isolate multi-user.target)"
+        )
+    return context
+
+
 def _tensors(api: TensorRt, engine: Any) -> list[str]:
-    """Return the input and the outputs that are read. Raises EngineError where it is no encoder's engine."""
+    """Return the input and all outputs. Raises EngineError where it is no encoder's engine."""
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     inputs = [name for name in names if engine.get_tensor_mode(name) == api.module.TensorIOMode.INPUT]
     outputs = [name for name in names if name not in inputs]
     check_names("the engine", inputs, outputs)
-    return [INPUT, *outputs_of(outputs)]
+    return [INPUT, *outputs]
 
 
 def _profiles(engine: Any) -> dict[int, int]:
@@ -102,15 +114,18 @@ def _row(api: TensorRt, engine: Any, name: str) -> tuple[tuple[int, ...], npt.DT
 
 
 def _done(result: Any, what: str) -> Any:
-    """Return what TensorRT returned. Raises EngineError where that is its way to say that it failed."""
+    """Return what TensorRT returned. Raises UnfitEngineError where that is its way to say that it failed."""
     if not result:
-        raise EngineError(f"TensorRT cannot {what}, for the reason that it printed; build the engine again: {REBUILD}")
+        raise UnfitEngineError(
+            f"TensorRT cannot {what}, for the reason that it printed; build the engine again: {REBUILD}"
+        )
     return result
 
 
 class _Session:
     """An engine's execution context, and buffers for its largest batch by the tensors' names.
 
+    Each output has one, since TensorRT runs nothing that has nowhere to write, and those that are known are read.
     One context for all profiles, not one for each: each would hold activations for the largest batch, and a camera's
     frames, or the full batches of an archive, hardly ever change the profile.
     """
@@ -120,7 +135,8 @@ class _Session:
     ) -> None:
         self._context, self._profiles, self._stream = context, profiles, stream
         self._pixels = buffers[INPUT]
-        self._outputs = {name: buffer for name, buffer in buffers.items() if name != INPUT}
+        self._buffers = buffers
+        self._outputs = {name: buffers[name] for name in outputs_of(buffers)}
         self._batch = 0
 
     def encode(self, pixels: Pixels) -> Encoding:
@@ -158,6 +174,6 @@ class _Session:
         _done(self._context.set_optimization_profile_async(self._profiles[batch], handle), "select a profile")
         shape = (batch, *self._pixels.host.shape[1:])
         _done(self._context.set_input_shape(INPUT, shape), f"take a batch of {batch}")
-        for name, buffer in {INPUT: self._pixels, **self._outputs}.items():
+        for name, buffer in self._buffers.items():
             _done(self._context.set_tensor_address(name, buffer.address), f"use a buffer for {name}")
         self._batch = batch

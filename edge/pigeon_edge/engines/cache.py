@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from pigeon_edge.engines.key import EngineKey
-from pigeon_edge.errors import EngineError, UsageError
-from pigeon_edge.files import replacing, write_json
+from pigeon_edge.errors import EngineError, UnfitEngineError, UsageError
+from pigeon_edge.files import replacing_folder, write_json
 from pigeon_edge.settings import read_settings
 
 SCHEMA = "pigeon-edge/engine@1"
@@ -102,15 +102,15 @@ class BuiltEngine:
         return self.verdict.precision
 
     def read(self) -> bytes:
-        """Return the plan. Raises EngineError where it is not what was stored."""
+        """Return the plan. Raises UnfitEngineError where it is not what was stored."""
         try:
             plan = self.plan.read_bytes()
         except OSError as error:
-            raise EngineError(
+            raise UnfitEngineError(
                 f"{self.plan}: expected an engine, {error.strerror}; build it again: {REBUILD}"
             ) from error
         if hashlib.sha256(plan).hexdigest() != self.sha256:
-            raise EngineError(f"{self.plan}: altered since it was built; build it again: {REBUILD}")
+            raise UnfitEngineError(f"{self.plan}: altered since it was built; build it again: {REBUILD}")
         return plan
 
     def to_json(self) -> dict[str, Any]:
@@ -128,7 +128,8 @@ class EngineCache:
     def find(self, key: EngineKey) -> BuiltEngine:
         """Return the engine of exactly this key.
 
-        Raises EngineError that says what was built for which machine instead, and the command that builds one.
+        Raises EngineError that says what was built for which machine instead, and the command that builds one, and
+        UnfitEngineError where its record is malformed.
         """
         if self.has(key):
             return _read(self.folder_of(key))
@@ -154,7 +155,7 @@ class EngineCache:
         folder = self.folder_of(key)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         engine = BuiltEngine(folder / PLAN, key, verdict, hashlib.sha256(plan).hexdigest(), now)
-        with replacing(folder) as scratch:
+        with replacing_folder(folder, RECORD) as scratch:
             scratch.mkdir(mode=0o700)
             (scratch / PLAN).write_bytes(plan)
             write_json(scratch / RECORD, engine.to_json())
@@ -188,4 +189,6 @@ def _read(folder: Path) -> BuiltEngine:
         key, verdict = EngineKey.from_json(document["key"]), Verdict.from_json(document["verdict"])
         return BuiltEngine(folder / PLAN, key, verdict, str(document["sha256"]), str(document["built_at"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
-        raise EngineError(f"{path}: malformed ({error!r}); remove {folder} and build it again: {REBUILD}") from error
+        raise UnfitEngineError(
+            f"{path}: malformed ({error!r}); remove {folder} and build it again: {REBUILD}"
+        ) from error

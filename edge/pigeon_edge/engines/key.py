@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pigeon_edge.bundle import GRAPH, TWIN, Bundle
 from pigeon_edge.engines.api import TensorRt
 from pigeon_edge.engines.gpu import Gpu
 from pigeon_edge.settings import read_settings
@@ -31,9 +32,9 @@ class EngineOptions:
 class EngineKey:
     """What an engine is valid for.
 
-    ``graph_sha256`` is of the bundle's ``encoder.int8.onnx``, also where the engine runs its full-precision twin.
-    ``flavour`` and ``version`` are TensorRT's, ``capability`` is the GPU's ("8.7"), ``l4t`` Jetson Linux's ("36.4"),
-    None elsewhere.
+    ``graph_sha256`` is of the bundle's INT8 graph, ``twin_sha256`` of its full-precision twin, from which an FP16
+    engine is built, None where the bundle has none. ``flavour`` and ``version`` are TensorRT's, ``capability`` is the
+    GPU's ("8.7"), ``l4t`` Jetson Linux's ("36.4"), None elsewhere.
     """
 
     graph_sha256: str
@@ -42,14 +43,22 @@ class EngineKey:
     gpu_name: str
     capability: str
     l4t: str | None
-    options: EngineOptions
+    options: EngineOptions = EngineOptions()
+    twin_sha256: str | None = None
 
     @classmethod
-    def of(
-        cls, graph_sha256: str, api: TensorRt, gpu: Gpu, l4t: str | None, options: EngineOptions = EngineOptions()
-    ) -> EngineKey:
-        """Return the key of a graph's engine for a TensorRT and a GPU; ``l4t`` is what ``l4t_branch`` returns."""
-        return cls(graph_sha256, api.flavour.value, api.version, gpu.name, gpu.capability_label, l4t, options)
+    def of(cls, bundle: Bundle, api: TensorRt, gpu: Gpu, l4t: str | None) -> EngineKey:
+        """Return the key of a bundle's engine for a TensorRT and a GPU; ``l4t`` is what ``l4t_branch`` returns."""
+        graph, twin = bundle.files[GRAPH][1], bundle.files.get(TWIN)
+        return cls(
+            graph,
+            api.flavour.value,
+            api.version,
+            gpu.name,
+            gpu.capability_label,
+            l4t,
+            twin_sha256=twin and twin[1],
+        )
 
     @property
     def digest(self) -> str:
@@ -68,6 +77,7 @@ class EngineKey:
             f"{self.gpu_name} {self.capability}",
             f"L4T {self.l4t}" if self.l4t else "no Jetson",
             str(self.options),
+            f"full-precision graph {self.twin_sha256[:12]}" if self.twin_sha256 else "no full-precision graph",
         )
 
     def to_json(self) -> dict[str, Any]:

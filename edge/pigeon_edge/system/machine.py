@@ -65,6 +65,16 @@ def l4t_branch(root: Path = FILE_SYSTEM) -> str | None:
     return release and ".".join(release.split(".")[:2])
 
 
+def is_jetson(root: Path = FILE_SYSTEM) -> bool:
+    """Tell whether this is a Jetson, by its release or by the board's name (a container may hide the release)."""
+    return l4t_release(root) is not None or "Jetson" in (text_of(root / "proc/device-tree/model") or "")
+
+
+def has_nvidia_driver(root: Path = FILE_SYSTEM) -> bool:
+    """Tell whether NVIDIA's driver is there: of a Jetson, of Linux, or of Windows beneath Linux."""
+    return is_jetson(root) or (root / "proc/driver/nvidia/version").exists() or (root / "dev/dxg").exists()
+
+
 def power_mode(timeout_s: float = 5.0) -> str | None:
     """Return the power mode of a Jetson ("MAXN_SUPER"), None where nvpmodel is not installed or does not tell."""
     try:

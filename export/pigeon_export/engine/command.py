@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 from enum import Enum
 from functools import partial
@@ -10,16 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pigeon_edge.bundle import Bundle, open_bundle
+from pigeon_edge.bundle import GRAPH, TWIN, Bundle, open_bundle
 from pigeon_edge.cli.console import fraction_bar, say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.engines.api import Flavour, installed_flavour
 from pigeon_edge.engines.cache import BuiltEngine, EngineCache, EnginePrecision, default_folder
-from pigeon_edge.errors import UsageError
+from pigeon_edge.errors import EngineError, UsageError
 from pigeon_edge.files import sha256_of, to_json
 
 if TYPE_CHECKING:  # they read graphs, which --help does not
+    from pigeon_edge.engines.gpu import Gpu
     from pigeon_export.engine.child import BuildRequest
     from pigeon_export.engine.stage import SelfTest
 
@@ -70,7 +72,9 @@ def engine(
     if out is None:
         if graph or target:
             raise UsageError("a graph, or a --target, has nothing to be timed and tested with: name a file with --out")
-        _build_here(_bundle(bundle), flavour or installed_flavour(), precision, log, json)
+        if flavour not in (None, installed_flavour()):
+            raise UsageError(f"this machine runs {installed_flavour().value} engines; others only with --out")
+        _build_here(_bundle(bundle), precision, log, json)
     else:
         if precision is Demand.AUTO:
             raise UsageError("with --out nothing is timed that auto could choose by: --precision int8 or fp16")
@@ -79,23 +83,23 @@ def engine(
         _build_untested(_request(source, EnginePrecision(precision.value), chosen, out, log, target=target), json)
 
 
-def _build_here(bundle: Bundle, flavour: Flavour, demand: Demand, log: Path | None, json: bool) -> None:
-    from pigeon_edge import cuda
+def _build_here(bundle: Bundle, demand: Demand, log: Path | None, json: bool) -> None:
     from pigeon_edge.encoders.tensorrt import TensorRtEncoder
     from pigeon_edge.engines.api import load_tensorrt
     from pigeon_edge.engines.key import EngineKey
     from pigeon_edge.system.machine import l4t_branch
     from pigeon_export.engine.stage import Workshop, make_engine, standing_engine
 
-    api = load_tensorrt(flavour)
-    key = EngineKey.of(bundle.files["encoder.int8.onnx"][1], api, cuda.gpu(), l4t_branch())
+    gpu = _gpu()
+    api = load_tensorrt(installed_flavour())
+    key = EngineKey.of(bundle, api, gpu, l4t_branch())
     cache, demanded = EngineCache(default_folder()), None if demand is Demand.AUTO else EnginePrecision(demand.value)
     timing = cache.folder_of(key).with_suffix(".timing")
 
     def build(precision: EnginePrecision, plan: Path) -> None:
-        _build(_request(_source(bundle, precision), precision, flavour, plan, log, timing))
+        _build(_request(_source(bundle, precision), precision, api.flavour, plan, log, timing))
 
-    workshop = Workshop(build, lambda plan: TensorRtEncoder(api, plan), say)
+    workshop = Workshop(build, lambda read: TensorRtEncoder(api, read), say)
     test = _self_test(bundle)
     built = standing_engine(key, cache, workshop, test, demanded)
     if built:
@@ -104,6 +108,16 @@ def _build_here(bundle: Bundle, flavour: Flavour, demand: Demand, log: Path | No
         _start(log)
         built = make_engine(key, cache, workshop, test, demanded)
     typer.echo(to_json(built.to_json()).rstrip() if json else table(built))
+
+
+def _gpu() -> Gpu:
+    """Return the first GPU. Raises MissingToolError without pycuda, EngineError without a GPU."""
+    from pigeon_edge import cuda
+
+    try:
+        return cuda.gpu()
+    except EngineError as error:
+        raise EngineError(f"{error}, or compile for a GPU elsewhere: --target CC --out FILE") from error
 
 
 def _self_test(bundle: Bundle) -> SelfTest:
@@ -115,9 +129,12 @@ def _self_test(bundle: Bundle) -> SelfTest:
 
 
 def _start(log: Path | None) -> None:
-    """Empty the log, to which each build then adds. An OSError here is the command's, not a build's."""
-    if log:
-        log.write_text("", encoding="utf-8")
+    """Empty the log, to which each build then adds."""
+    try:
+        if log:
+            log.write_text("", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{log}: cannot be written ({error.strerror}); name another --log") from error
 
 
 def _build_untested(request: BuildRequest, json: bool) -> None:
@@ -158,8 +175,16 @@ def _request(
 
 def _largest_form_bytes(graph: Path, precision: EnginePrecision) -> int:
     """Return the size of a graph on its way to an engine: int8 weights become float32 on their way to fp16."""
-    grows = precision is EnginePrecision.FP16 and graph.name.endswith(".int8.onnx")
+    grows = precision is EnginePrecision.FP16 and _is_quantized(graph)
     return graph.stat().st_size * (4 if grows else 1)
+
+
+def _is_quantized(graph: Path) -> bool:
+    """Tell whether a graph has a dequantizing node, by the name of that in its file, which is not read whole."""
+    if not graph.stat().st_size:
+        return False
+    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b"DequantizeLinear") >= 0
 
 
 def _build(request: BuildRequest) -> None:
@@ -185,10 +210,7 @@ def table(built: BuiltEngine) -> str:
 
 def _source(bundle: Bundle, precision: EnginePrecision) -> Path:
     """Return the graph to build from: the full-precision twin for fp16 where there is one, else the quantized graph."""
-    name = (
-        "encoder.onnx" if precision is EnginePrecision.FP16 and "encoder.onnx" in bundle.files else "encoder.int8.onnx"
-    )
-    return bundle.file(name)
+    return bundle.file(TWIN if precision is EnginePrecision.FP16 and TWIN in bundle.files else GRAPH)
 
 
 def _bundle(path: Path | None) -> Bundle:

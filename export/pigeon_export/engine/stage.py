@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pigeon_edge.encoders.protocol import Encoder
 from pigeon_edge.engines.cache import BuiltEngine, EngineCache, EnginePrecision, Trial
 from pigeon_edge.engines.key import EngineKey
-from pigeon_edge.errors import EngineError, InputError
+from pigeon_edge.errors import EngineError, InputError, UnfitEngineError, UsageError
 from pigeon_edge.preprocess import Pixels
 from pigeon_export.engine.trial import try_engines
 from pigeon_export.engine.verdict import decide
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class Workshop:
     """What building needs of the machine.
 
-    ``build`` writes the plan of a precision, ``open_engine`` runs a plan, ``say`` takes a line for people, ``clock``
-    tells seconds.
+    ``build`` writes the plan of a precision, ``open_engine`` runs what a function reads, ``say`` takes a line for
+    people, ``clock`` tells seconds.
     """
 
     build: Callable[[EnginePrecision, Path], None]
-    open_engine: Callable[[bytes], AbstractContextManager[Encoder]]
+    open_engine: Callable[[Callable[[], bytes]], AbstractContextManager[Encoder]]
     say: Callable[[str], None]
     clock: Callable[[], float] = time.perf_counter
 
@@ -46,17 +49,18 @@ def standing_engine(
 ) -> BuiltEngine | None:
     """Return the engine of a key that is there already and still passes the self-test, None where one must be built.
 
-    Where there is one that does not serve, that is said. One in another precision than demanded is none.
+    One in another precision than demanded is none; where nothing is demanded, neither is one that INT8 was not tried
+    against. Where an engine does not serve, that is said. Raises EngineError where it is not the engine's fault.
     """
     if not cache.has(key):
         return None
     try:
         built = cache.find(key)
-        if demanded not in (None, built.precision):
+        if not _answers(built, demanded):
             return None
-        with workshop.open_engine(built.read()) as encoder:
+        with workshop.open_engine(built.read) as encoder:
             cosine = test.cosine(encoder)
-    except EngineError as error:
+    except UnfitEngineError as error:
         workshop.say(f"pigeon-edge: the engine that is there does not run ({error}); building it anew")
         return None
     if cosine >= test.least_cosine:
@@ -65,45 +69,70 @@ def standing_engine(
     return None
 
 
+def _answers(built: BuiltEngine, demanded: EnginePrecision | None) -> bool:
+    return built.precision is demanded if demanded else EnginePrecision.INT8 in built.verdict.trials
+
+
 def make_engine(
     key: EngineKey, cache: EngineCache, workshop: Workshop, test: SelfTest, demanded: EnginePrecision | None = None
 ) -> BuiltEngine:
     """Return the new engine of a key, which has taken the place of the old one.
 
-    Raises EngineError, GateError or NotWorthItError; then the old one has stayed.
+    INT8 that is not demanded, and cannot be built or opened, is left out. Raises EngineError, GateError,
+    NotWorthItError, or UsageError where the cache cannot be written; then the old engine has stayed.
     """
-    wanted = (demanded,) if demanded is EnginePrecision.FP16 else tuple(EnginePrecision)
-    cache.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".build.", dir=cache.folder) as scratch:
-        plans = _build(wanted, Path(scratch), workshop, optional_int8=demanded is None)
-        trials = _try(plans, workshop, test, key.options.batches)
+    wanted = (EnginePrecision.FP16,) if demanded is EnginePrecision.FP16 else tuple(EnginePrecision)
+    with _scratch_in(cache.folder) as folder:
+        plans = {precision: folder / f"{precision.value}.plan" for precision in wanted}
+        built = _each(wanted, lambda precision: workshop.build(precision, plans[precision]), workshop, demanded)
+        trials = _try(key, {precision: plans[precision] for precision in built}, workshop, test, demanded)
         verdict = decide(trials, test.least_cosine, demanded)
         return cache.store(key, plans[verdict.precision].read_bytes(), verdict)
 
 
-def _build(
-    wanted: Sequence[EnginePrecision], folder: Path, workshop: Workshop, *, optional_int8: bool
-) -> dict[EnginePrecision, Path]:
-    """Return the plans by precision. Where INT8 is optional and cannot be built, that is said and FP16 goes on."""
-    plans = {}
-    for precision in wanted:
-        plan = folder / f"{precision.value}.plan"
+def _try(
+    key: EngineKey,
+    plans: Mapping[EnginePrecision, Path],
+    workshop: Workshop,
+    test: SelfTest,
+    demanded: EnginePrecision | None,
+) -> dict[EnginePrecision, Trial]:
+    needed_first = sorted(plans, key=lambda precision: precision is EnginePrecision.INT8)
+    with ExitStack() as stack:
+
+        def opened(precision: EnginePrecision) -> Encoder:
+            return stack.enter_context(workshop.open_engine(plans[precision].read_bytes))
+
+        encoders = _each(needed_first, opened, workshop, demanded)
+        return try_engines(encoders, test.probes, test.cosine, key.options.batches, workshop.clock)
+
+
+def _each(
+    precisions: Iterable[EnginePrecision],
+    work: Callable[[EnginePrecision], Made],
+    workshop: Workshop,
+    demanded: EnginePrecision | None,
+) -> dict[EnginePrecision, Made]:
+    """Return what work makes of each precision. Where INT8 fails and is not demanded, that is said, and no more."""
+    made = {}
+    for precision in precisions:
         try:
-            workshop.build(precision, plan)
+            made[precision] = work(precision)
         except (EngineError, InputError) as error:
-            if precision is EnginePrecision.FP16 or not optional_int8:
+            if demanded or precision is EnginePrecision.FP16:
                 raise
             workshop.say(f"pigeon-edge: {error}; going on with fp16 alone")
-        else:
-            plans[precision] = plan
-    return plans
+    return made
 
 
-def _try(
-    plans: dict[EnginePrecision, Path], workshop: Workshop, test: SelfTest, batches: Sequence[int]
-) -> dict[EnginePrecision, Trial]:
-    with ExitStack() as stack:
-        encoders = {
-            precision: stack.enter_context(workshop.open_engine(plan.read_bytes())) for precision, plan in plans.items()
-        }
-        return try_engines(encoders, test.probes, test.cosine, batches, workshop.clock)
+@contextmanager
+def _scratch_in(folder: Path) -> Iterator[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=".build.", dir=folder)
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: cannot be written ({error.strerror}); set PIGEON_EDGE_CACHE to a folder that can"
+        ) from error
+    with scratch as path:
+        yield Path(path)

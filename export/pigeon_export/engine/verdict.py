@@ -26,14 +26,14 @@ def decide(
     INT8 is demanded and not worth it.
     """
     failed = {precision: trial for precision, trial in trials.items() if not trial.cosine >= least_cosine}
-    if demanded is _INT8:
-        refused = _against_int8(trials, failed, least_cosine)
-        if refused:
-            raise NotWorthItError(f"int8 is not worth it on this machine: {refused}; leave --precision at auto")
     passed = [precision for precision in trials if precision not in failed]
     if not passed:
         told = ", ".join(_failure(precision, trial, least_cosine) for precision, trial in failed.items())
         raise GateError(f"no engine passes the self-test: {told}; the old engine, if there is one, stays")
+    if demanded is _INT8:
+        refused = _against_int8(trials, failed, least_cosine)
+        if refused:
+            raise NotWorthItError(f"int8 is not worth it on this machine: {refused}; leave --precision at auto")
     return _choose(trials, failed, passed, least_cosine)
 
 
@@ -46,7 +46,7 @@ def _choose(
     if passed == [_INT8]:
         return Verdict(_INT8, _failure(_FP16, trials[_FP16], least_cosine), trials)
     if _INT8 not in trials:
-        return Verdict(_FP16, "the only one that was built", trials)
+        return Verdict(_FP16, "the only one that was tried", trials)
     refused = _against_int8(trials, failed, least_cosine)
     return Verdict(_FP16, refused, trials) if refused else Verdict(_INT8, _for_int8(trials), trials)
 

@@ -13,7 +13,7 @@ import torch
 from transformers import CLIPVisionModel
 
 from pigeon_edge.cli.console import progress
-from pigeon_edge.files import replacing
+from pigeon_edge.files import replacing, replacing_folder
 from pigeon_edge.photo_manifest import PhotoRow, Split
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_training.ablation.album import Album, Embedded
@@ -22,7 +22,7 @@ from pigeon_training.ablation.contributions import Tower
 from pigeon_training.ablation.settings import AblationSettings
 from pigeon_training.caption_facts import read_facts
 from pigeon_training.captions import CaptionStyle
-from pigeon_training.clip_folder import Clip, load_clip, save_clip
+from pigeon_training.clip_folder import CONFIG, Clip, load_clip, save_clip
 from pigeon_training.contrast.batches import Batches, CaptionOf, captions_of_facts, read_ahead
 from pigeon_training.contrast.pretrain import PRETRAIN_PRESETS, ContrastSettings, new_optimizer, train
 from pigeon_training.dataset import read_all_pixels
@@ -67,7 +67,7 @@ class Towers:
         """Towers trained on what is to be seen in the training photographs."""
         folder = self._folder / "base"
         if not folder.exists():
-            with replacing(folder) as scratch:
+            with replacing_folder(folder, CONFIG) as scratch:
                 scratch.mkdir()
                 save_clip(scratch, self._new_base())
         return load_clip(str(folder))

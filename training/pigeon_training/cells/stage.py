@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pigeon_edge.cli.console import progress
-from pigeon_edge.files import replacing, write_json
+from pigeon_edge.files import replacing_folder, write_json
 from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
 from pigeon_training.cells.report import report_of, summary
 from pigeon_training.cells.semantic import Made, cells_of_land, cells_of_names
-from pigeon_training.cells.store import fill
+from pigeon_training.cells.store import REGIONS, fill
 from pigeon_training.dataset import read_split
 from pigeon_training.presets import CellPreset
 
@@ -38,7 +38,7 @@ def _from_names(rows: Sequence[PhotoRow], preset: CellPreset, out: Path, say: Sa
 
     with _told("drew the map", say):
         picture = map_of_points(made.partition, lat_lng_of_rows(rows), made.partition.cell_of_rows(rows))
-    with replacing(out) as scratch:
+    with replacing_folder(out, REGIONS) as scratch:
         scratch.mkdir()
         fill(scratch, made.partition)
         picture.save(scratch / "map.png", optimize=True)
@@ -57,7 +57,7 @@ def _from_boundaries(
         made = cells_of_land(lat_lng_of_rows(rows), territory, preset, _watch("parts"))
     with _told("cut the shapes", say):
         areas = shapes.shapes_of(made.partition, territory, _watch("parts"))
-    with replacing(out) as scratch:
+    with replacing_folder(out, REGIONS) as scratch:
         scratch.mkdir()
         fill(scratch, made.partition)
         geojson.write_geojson(scratch / "shapes.geojson", made.partition, areas)

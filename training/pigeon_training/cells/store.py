@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.files import replacing, write_json
+from pigeon_edge.files import replacing_folder, write_json
 from pigeon_training.cells.geocell import Geocell, Region
 from pigeon_training.cells.partition import Land, Partition
 from pigeon_training.cells.rectangles import Rectangles
@@ -25,12 +25,13 @@ from pigeon_training.cells.tree import Split
 
 Record = dict[str, Any]
 
+REGIONS = "regions.json"
 OFFSETS = ("vertices_of_ring", "rings_of_polygon", "polygons_of_shape")
 
 
 def write_cells(folder: Path, partition: Partition) -> None:
     """Write a partition as a folder, by rename."""
-    with replacing(folder) as scratch:
+    with replacing_folder(folder, REGIONS) as scratch:
         scratch.mkdir()
         fill(scratch, partition)
 
@@ -51,13 +52,13 @@ def fill(folder: Path, partition: Partition) -> None:
         _write_land(folder / "land.npz", partition.land)
     elif isinstance(partition.land, (Rectangles, Squares)):
         document["land"] = {type(partition.land).__name__: partition.land.to_json()}
-    write_json(folder / "regions.json", document)
+    write_json(folder / REGIONS, document)
 
 
 def read_cells(folder: Path) -> Partition:
     """Read what ``write_cells`` wrote. Raises InputError where it is not there or not whole."""
     try:
-        record = json.loads((folder / "regions.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / REGIONS).read_text(encoding="utf-8"))
         regions = tuple(Region(*names) for names in record["regions"])
         return Partition(
             tuple(_cell(cell) for cell in record["cells"]),

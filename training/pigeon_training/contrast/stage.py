@@ -19,10 +19,10 @@ import torch
 
 from pigeon_edge.cli.console import progress
 from pigeon_edge.errors import InputError, PartialFailureError, UsageError
-from pigeon_edge.files import replacing, sha256_of, write_json
+from pigeon_edge.files import replacing, replacing_folder, sha256_of, write_json
 from pigeon_edge.photo_manifest import PhotoRow, Split
 from pigeon_training.caption_facts import read_facts
-from pigeon_training.clip_folder import Clip, load_clip, save_clip
+from pigeon_training.clip_folder import CONFIG, Clip, load_clip, save_clip
 from pigeon_training.contrast.batches import Batch, Batches, captions_of_facts, read_ahead
 from pigeon_training.contrast.checkpoint import read_checkpoint, write_checkpoint
 from pigeon_training.contrast.pretrain import ContrastSettings, StepReport, new_optimizer, train
@@ -135,7 +135,7 @@ def _held_out(manifest: Path) -> list[PhotoRow]:
 
 def _finish(out: Path, folder: Path, clip: Clip, report: dict[str, Any]) -> None:
     clip.model.to("cpu")
-    with replacing(out) as scratch:
+    with replacing_folder(out, CONFIG) as scratch:
         scratch.mkdir()
         save_clip(scratch, clip)
         shutil.copyfile(folder / LOG, scratch / LOG)

@@ -12,11 +12,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.files import replacing, write_json
+from pigeon_edge.files import replacing_folder, write_json
 from pigeon_edge.photo_manifest import PhotoRow, Split
 from pigeon_training.cells.partition import Partition, region_of_row
 from pigeon_training.cells.store import read_cells
-from pigeon_training.clip_folder import load_tower, read_spec
+from pigeon_training.clip_folder import CONFIG, load_tower, read_spec
 from pigeon_training.dataset import read_split
 from pigeon_training.fitting.examples import FittingData, examples_of, with_tasks
 from pigeon_training.fitting.from_nothing import fit
@@ -125,7 +125,7 @@ class Run:
         """Let the model appear with its log and its settings."""
         if not self._leads:
             return
-        with replacing(self._out) as scratch:
+        with replacing_folder(self._out, CONFIG) as scratch:
             scratch.mkdir()
             fill(scratch, fitted)
             shutil.copyfile(self._folder / LOG, scratch / LOG)

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from pigeon_edge.files import replacing, sha256_of, write_json
+from pigeon_edge.files import replacing_folder, sha256_of, write_json
 from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
 from pigeon_training.cells.partition import Partition
 from pigeon_training.cells.store import read_cells
-from pigeon_training.clip_folder import load_tower, read_spec
+from pigeon_training.clip_folder import CONFIG, load_tower, read_spec
 from pigeon_training.dataset import read_split
 from pigeon_training.embedding.embedder import tower_sha256
 from pigeon_training.embedding.store import Embeddings, open_embeddings
@@ -120,7 +120,7 @@ def _new_log(out: Path) -> TrainingLog:
 
 def _write(out: Path, fitted: FittedModel, report: Mapping[str, Any]) -> None:
     log = _running_log(out)
-    with replacing(out) as scratch:
+    with replacing_folder(out, CONFIG) as scratch:
         fill(scratch, fitted)
         shutil.copyfile(log, scratch / LOG)
         write_json(scratch / REPORT, report)

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from pigeon_edge.errors import InputError, UsageError
-from pigeon_edge.files import replacing
+from pigeon_edge.files import replacing_folder
 from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_training.manifests.strips import headings_deg
 from pigeon_training.manifests.table import Table, read_photo_rows, read_table, with_columns, write_table
@@ -51,7 +51,7 @@ def cut_views(manifest: Path, out: Path, cut: Cutter, views: int, watch: Watch) 
     if out.exists():
         raise UsageError(f"{out}: is there already; name another folder, or remove it")
     rows, table = read_photo_rows(manifest), read_table(manifest)
-    with replacing(out) as scratch:
+    with replacing_folder(out, MANIFEST) as scratch:
         reasons = list(watch(_written(rows, scratch, cut), len(rows)))  # of each strip, empty where it has views
         kept = [number for number, reason in enumerate(reasons) if not reason]
         if not kept:

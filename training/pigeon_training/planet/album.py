@@ -11,12 +11,13 @@ from pathlib import Path
 from PIL import ExifTags, Image
 
 from pigeon_edge.cli.console import progress
-from pigeon_edge.files import replacing
+from pigeon_edge.files import replacing_folder
 from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows, write_manifest
 from pigeon_training.manifests.table import read_table, with_columns, write_table
 from pigeon_training.planet import World, make_world, render, sample_places
 from pigeon_training.planet.facts import facts_of_places
 
+MANIFEST = "manifest.csv"
 HEADINGS_DEG = (0, 90, 180, 270)
 JPEG_QUALITY = 88
 CHUNK = 64
@@ -26,13 +27,13 @@ def render_album(out: Path, place_count: int, seed: int, size_px: int) -> int:
     """Write ``images/`` and ``manifest.csv`` into a new folder, by rename; return the number of photographs."""
     world = make_world(seed)
     rows = list(_rows(world, place_count, seed))
-    with replacing(out) as scratch, ProcessPoolExecutor(os.cpu_count()) as pool:
+    with replacing_folder(out, MANIFEST) as scratch, ProcessPoolExecutor(os.cpu_count()) as pool:
         for folder in {row.path.parent for row in rows}:
             (scratch / folder).mkdir(parents=True)
         jobs = pool.map(partial(_photograph, world, scratch, seed, size_px), range(len(rows)), rows, chunksize=CHUNK)
         for _ in progress(jobs, len(rows), "photographs"):
             pass
-        _write_manifest(scratch / "manifest.csv", world, rows)
+        _write_manifest(scratch / MANIFEST, world, rows)
     return len(rows)
 
 
