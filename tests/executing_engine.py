@@ -12,11 +12,11 @@ import weakref
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from tests.cuda_stand_in import StandInCuda
 from tests.tensorrt_surfaces import RTX, StandIn
 
 from pigeon_edge.engines.api import Flavour, TensorRt
+from pigeon_edge.offline import import_onnxruntime
 
 PROFILES = (1, 4, 8)
 _SESSIONS: dict[bytes, Any] = {}
@@ -75,7 +75,7 @@ class ExecutingTensorRt:
         if "deserialize_cuda_engine" in self.fail or plan[:1] != b"\x08":
             return None
         if plan not in _SESSIONS:
-            _SESSIONS[plan] = onnxruntime.InferenceSession(plan, providers=["CPUExecutionProvider"])
+            _SESSIONS[plan] = import_onnxruntime().InferenceSession(plan, providers=["CPUExecutionProvider"])
         engine = self._living(self.module.ICudaEngine(), "ICudaEngine")
         engine.__dict__["graph"] = _SESSIONS[plan]
         engine.__dict__["ICudaEngine.num_io_tensors"] = len(_names(engine))

@@ -28,7 +28,7 @@ def int8(
     ] = None,
 ) -> None:
     """Quantize a graph's linears to int8 and judge the result on photographs that it was not calibrated on."""
-    from pigeon_calibration.gate import INT8_THRESHOLDS
+    from pigeon_calibration.acceptance import INT8_THRESHOLDS
     from pigeon_calibration.int8 import Choices, calibrate_int8
 
     report = report or out.with_suffix(".report.json")

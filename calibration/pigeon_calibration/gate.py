@@ -2,65 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
+from pigeon_calibration.acceptance import Parity, Thresholds
 from pigeon_calibration.observe import Runner
 from pigeon_edge.encoders.protocol import Encoder, Encoding
 from pigeon_edge.preprocess import Pixels
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-
-
-VERDICT_KEY = "pigeon_edge.int8_gate"
-VERIFIED, UNVERIFIED = "verified", "unverified"
-"""Under this key an int8 graph carries what the gate said of it."""
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How alike two encodings of the same N photographs are, by scores of at most 1.
-
-    ``top1_agreement`` is the share of photographs with the same first cell, ``top5_agreement`` the mean share of the
-    first five cells (or all, where there are fewer) that are the same; None where there are no cells. ``tasks`` holds
-    the agreement of each task output that both have: the share with the same first class, and of regressions the least
-    coefficient of determination of a column. No threshold is set for it: where a head's answers hardly vary, as of a
-    month that photographs do not show, neither number says whether int8 has done harm.
-    """
-
-    photographs: int
-    cosine_min: float
-    cosine_p01: float
-    cosine_median: float
-    top1_agreement: float | None
-    top5_agreement: float | None
-    tasks: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """What a parity must reach: the cosine that 99 % of photographs reach, and the share with the same first cell."""
-
-    cosine_p01: float
-    top1_agreement: float
-
-    def misses(self, parity: Parity) -> list[str]:
-        """Return what falls short, in words; empty when it passes."""
-        found = []
-        if not parity.cosine_p01 >= self.cosine_p01:  # written so that a cosine that is no number fails
-            found.append(f"embedding cosine p01 {parity.cosine_p01:.4f} is under {self.cosine_p01:g}")
-        if parity.top1_agreement is not None and not parity.top1_agreement >= self.top1_agreement:
-            found.append(f"top-1 cell agreement {parity.top1_agreement:.4f} is under {self.top1_agreement:g}")
-        return found
-
-
-INT8_THRESHOLDS = Thresholds(cosine_p01=0.98, top1_agreement=0.95)
-"""What an int8 graph must reach against its full-precision twin to ship."""
 
 
 def cosine_per_row(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
@@ -121,14 +75,6 @@ def measure(reference: onnx.ModelProto, candidate: onnx.ModelProto, batches: Ite
     """Return the parity of two graphs on batches of photographs. Raises EngineError where one does not run."""
     pixels = list(batches)
     return compare(encode(reference, pixels), encode(candidate, pixels))
-
-
-def marked(model: onnx.ModelProto, passed: bool) -> onnx.ModelProto:
-    """Return the graph with the verdict in its metadata, where ``pack`` looks for it."""
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    result.metadata_props.add(key=VERDICT_KEY, value=VERIFIED if passed else UNVERIFIED)
-    return result
 
 
 def verdict(parity: Parity, thresholds: Thresholds) -> str:

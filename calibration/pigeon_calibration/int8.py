@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
+import typer
 
 from pigeon_calibration import gate, observe, sample
-from pigeon_calibration.gate import Parity, Thresholds
+from pigeon_calibration.acceptance import Parity, Thresholds, marked
 from pigeon_calibration.observation import Observation
 from pigeon_calibration.observation import observe as observe_batches
 from pigeon_calibration.observe import Photographs
@@ -22,9 +23,12 @@ from pigeon_calibration.resume import observe_resumably
 from pigeon_calibration.sensitivity import HandedBack, damages, handing_back, shares
 from pigeon_edge.cli.console import progress, say
 from pigeon_edge.encoders.protocol import Encoding
-from pigeon_edge.errors import GateError, InputError, UsageError
-from pigeon_edge.files import replacing, sha256_of, write_json
+from pigeon_edge.errors import GateError, InputError
+from pigeon_edge.files import check_files, check_folder, replacing, sha256_of, write_json
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
+
+FEW = 32
+"""With fewer photographs a side, ranges get much headroom, and the first percentile of the verdict is its minimum."""
 
 
 @dataclass(frozen=True)
@@ -56,28 +60,34 @@ def calibrate_int8(graph: Path, images: Path, *, out: Path, report: Path, choice
     """Write the int8 graph if it reaches the thresholds, and the report in either case.
 
     A graph that falls short is written beside ``out``, marked as unverified. Raises InputError for a graph or
-    photographs that cannot be used, UsageError where two of the files are the same, GateError where the int8 graph
-    falls short.
+    photographs that cannot be used, UsageError where a file cannot be written or is two of them, GateError where the
+    int8 graph falls short.
     """
-    _check_distinct(graph, out, report)
+    check_files([out, _unverified(out), report], [graph, images])
+    check_folder(choices.cache or out.parent)
     model, spec = _checked(graph)
     centroids = _centroids(choices.cells, model)
     candidates = observe.list_photographs(images)
     chosen = sample.choose(candidates, choices.limit, choices.seed)
     calibration, judged = Photographs(chosen.calibration, spec), Photographs(chosen.gate, spec)
     prepared = _prepared(model, calibration, choices.cache)
+    _warn_of_few(calibration, judged)
     reference = gate.encode(model, _with_progress(judged, "batches encoded by float32"))
     verdict = _verdict(prepared, reference, calibration, judged, choices.thresholds)
-    evidence = Evidence(sha256_of(graph), calibration.sha256(), len(calibration.used), choices.seed)
+    target = _save(verdict, choices.thresholds, out)
     lat_lng = {candidate.path: candidate.lat_lng for candidate in candidates}
-    truth = [lat_lng[path] for path in judged.used]
-    outcome = Judged(verdict.parity, reference, verdict.encoding, centroids, _known(truth))
+    outcome = Judged(
+        verdict.parity, reference, verdict.encoding, centroids, _known([lat_lng[path] for path in judged.used])
+    )
+    evidence = Evidence(
+        sha256_of(graph), sha256_of(target), calibration.sha256(), len(calibration.used), judged.sha256(), choices.seed
+    )
     unreadable = [str(path) for path in calibration.unreadable + judged.unreadable]
     written = document(outcome, choices.thresholds, evidence, prepared, verdict.handed_back)
     write_json(report, {**written, "unreadable": unreadable})
-    say(table(written))
+    typer.echo(table(written))
     say(f"pigeon-edge: {gate.verdict(verdict.parity, choices.thresholds)}{_unreadable(unreadable)}")
-    _save(verdict, choices.thresholds, out, report)
+    _conclude(target, out, report)
 
 
 def _checked(graph: Path) -> tuple[onnx.ModelProto, PreprocessSpec]:
@@ -121,16 +131,36 @@ def _verdict(
     return verdict
 
 
-def _save(verdict: _Verdict, thresholds: Thresholds, out: Path, report: Path) -> None:
+def _save(verdict: _Verdict, thresholds: Thresholds, out: Path) -> Path:
+    """Write the int8 graph with its mark, to where one that passes goes or to where one that falls short does."""
     passed = not thresholds.misses(verdict.parity)
-    unverified = out.with_suffix(".unverified.onnx")
-    target = out if passed else unverified
+    target = out if passed else _unverified(out)
     with replacing(target) as scratch:
-        onnx.save_model(gate.marked(verdict.model, passed), str(scratch))
-    if not passed:
+        onnx.save_model(marked(verdict.model, passed), str(scratch))
+    return target
+
+
+def _conclude(target: Path, out: Path, report: Path) -> None:
+    """Say what was written, and clear away what an earlier run fell short with. Raises GateError for another file."""
+    if target != out:
+        earlier = f"{out} is of an earlier run" if out.exists() else f"{out} was not written"
         raise GateError(
-            f"{out}: not written, int8 fell short of the gate; see {report} and {unverified}, "
-            "or calibrate on more photographs"
+            f"{earlier}: int8 fell short of the gate; see {report} and {target}, or calibrate on more photographs"
+        )
+    _unverified(out).unlink(missing_ok=True)
+    say(f"pigeon-edge: wrote {out}, {out.stat().st_size / 1e6:.1f} MB; all of the measurement is in {report}")
+
+
+def _unverified(out: Path) -> Path:
+    return out.with_suffix(".unverified.onnx")
+
+
+def _warn_of_few(calibration: Photographs, judged: Photographs) -> None:
+    fewest = min(len(calibration.used), judged.count)
+    if fewest < FEW:
+        say(
+            f"pigeon-edge: {len(calibration.used)} photographs to calibrate on and {judged.count} to judge by are few: "
+            "ranges will be wide, and the verdict rests on little; some hundreds of many places are better"
         )
 
 
@@ -155,11 +185,6 @@ def _centroids(cells: Path | None, model: onnx.ModelProto) -> npt.NDArray[np.flo
 def _known(truth: Sequence[tuple[float, float] | None]) -> npt.NDArray[np.float64] | None:
     known = [lat_lng for lat_lng in truth if lat_lng is not None]
     return np.array(known, np.float64) if len(known) == len(truth) else None
-
-
-def _check_distinct(graph: Path, out: Path, report: Path) -> None:
-    if len({path.resolve() for path in (graph, out, report)}) < 3:
-        raise UsageError(f"{graph}, {out}, {report}: the graph, --out and --report must be three files; name others")
 
 
 def _with_progress(photographs: Photographs, unit: str) -> Iterator[Pixels]:

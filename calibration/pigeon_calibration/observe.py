@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from google.protobuf.message import DecodeError
 
 from pigeon_calibration.sample import Candidate, candidates_of_folder, candidates_of_rows
@@ -17,6 +16,7 @@ from pigeon_edge.archive.scan import scan
 from pigeon_edge.encoders.protocol import Encoding, encoding_of
 from pigeon_edge.errors import EngineError, InputError, MissingToolError, UsageError
 from pigeon_edge.files import sha256_of
+from pigeon_edge.offline import import_onnxruntime
 from pigeon_edge.photo_manifest import read_manifest
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
@@ -87,6 +87,11 @@ class Photographs:
         self._varied = False
 
     @property
+    def count(self) -> int:
+        """The number of photographs, readable or not."""
+        return len(self._paths)
+
+    @property
     def batch_count(self) -> int:
         """The number of batches, where no batch is unreadable as a whole."""
         return -(-len(self._paths) // BATCH_SIZE)
@@ -107,15 +112,12 @@ class Photographs:
             if batch:
                 yield np.stack(batch)
         if not self.used:
-            first = self._paths[0]
             raise InputError(
-                f"{first} and {len(self._paths) - 1} more: expected photographs, none can be read; give others, "
-                f"for {self._last_reason}"
+                f"{_counted(self._paths)}: expected photographs, none can be read; give others, for {self._last_reason}"
             )
         if not self._varied:
             raise InputError(
-                f"{self.used[0]} and {len(self.used) - 1} more: expected photographs, found images of one colour each; "
-                "give others"
+                f"{_counted(self.used)}: expected photographs, found images of one colour each; give others"
             )
 
     def first_batch(self) -> Pixels:
@@ -137,6 +139,7 @@ class Runner:
     """A graph in memory on ONNX Runtime, on the CPU. Raises EngineError where it does not run."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
+        onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         self._outputs = [value.name for value in model.graph.output]
@@ -157,6 +160,10 @@ class Runner:
         outputs = self.run(self._outputs, pixels)
         without_cells = {"cell_logits": np.empty((len(pixels), 0), np.float32)}
         return encoding_of({**without_cells, **dict(zip(self._outputs, outputs, strict=True))})
+
+
+def _counted(paths: Sequence[Path]) -> str:
+    return f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else str(paths[0])
 
 
 def _one_line(error: BaseException) -> str:

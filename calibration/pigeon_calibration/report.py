@@ -9,24 +9,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pigeon_calibration.acceptance import INT8_REPORT, Parity, Thresholds
 from pigeon_calibration.answers import moved, percent_within, retrieval_recall
-from pigeon_calibration.gate import Parity, Thresholds
 from pigeon_calibration.prepare import Prepared
 from pigeon_calibration.sensitivity import HandedBack
+from pigeon_edge import __version__
 from pigeon_edge.encoders.protocol import Encoding
 
-METHOD = "loud channels smoothed into weights; per tensor the best of max, percentile, entropy and mean squared error"
+METHOD = (
+    "loud channels smoothed into weights; weights per output channel, activations per tensor, symmetric, zero point 0; "
+    "of each tensor the best of max, percentile, entropy and mean squared error"
+)
 
 Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a verdict rests on, beside the measurement."""
+    """What a verdict rests on, beside the measurement: the graphs, and the photographs of both sides."""
 
     graph_sha256: str
+    int8_sha256: str
     calibration_sha256: str
     calibration_photographs: int
+    gate_sha256: str
     seed: int
 
 
@@ -50,7 +56,7 @@ def document(
     """Return the report as JSON values."""
     parity = judged.parity
     return {
-        "schema": "pigeon-edge/int8-report@2",
+        "schema": f"{INT8_REPORT}@3",
         "passed": not thresholds.misses(parity),
         "misses": thresholds.misses(parity),
         "gate_photographs": parity.photographs,
@@ -64,6 +70,7 @@ def document(
         **_answers(judged),
         "thresholds": asdict(thresholds),
         "method": METHOD,
+        "made_by": f"pigeon-edge {__version__}",
         **asdict(evidence),
         "full_precision_share": sum(item.share for item in handed_back),
         "handed_back": [asdict(item) for item in handed_back],

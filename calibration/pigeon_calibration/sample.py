@@ -68,8 +68,8 @@ def choose(candidates: Sequence[Candidate], limit: int, seed: int = 0) -> Sample
         places[candidate.place_id].append(candidate.path)
     if len(places) < 2:
         raise InputError(
-            f"expected photographs of at least 2 places, one to calibrate on and one to judge by, found {len(places)}; "
-            "add photographs"
+            f"expected photographs of at least 2 places, one to calibrate on and one to judge by, found {len(places)} "
+            "(a manifest's test split is left out); add photographs"
         )
     stratum_of = {candidate.place_id: candidate.stratum for candidate in candidates}
     order = sorted(places, key=lambda place: (_draw(seed, stratum_of[place]), stratum_of[place], _draw(seed, place)))

@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,9 @@ from pigeon_edge.errors import UsageError
 def replacing(target: Path) -> Iterator[Path]:
     """Yield a fresh path beside a file; rename it over the file on success, remove it on failure.
 
-    Raises UsageError where nothing can be written there, or ``target`` is a folder.
+    Raises UsageError where nothing can be written there, or ``target`` is a folder or a device.
     """
-    if target.is_dir():
-        raise UsageError(f"{target}: expected the name of a file to write, found a folder; name another")
+    _check_file(target)
     with _scratch_beside(target, "file") as scratch:
         whole = scratch / target.name
         yield whole
@@ -43,6 +43,33 @@ def replacing_folder(target: Path, mark: str) -> Iterator[Path]:
         whole.parent.mkdir()
         yield whole
         _exchange(whole, target, replaced)
+
+
+def check_files(outputs: Iterable[Path | None], inputs: Iterable[Path | None] = ()) -> None:
+    """Refuse, before any work is done, what could not be written after it, or would be written over what is read.
+
+    None stands for a file that was not asked for. Raises UsageError.
+    """
+    written = [path for path in outputs if path]
+    named = Counter(path.resolve() for path in (*written, *inputs) if path)
+    for path in written:
+        if named[path.resolve()] > 1:
+            raise UsageError(f"{path}: is to be written, and is another of the files too; name another")
+        _check_file(path)
+        check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UsageError where a folder can neither be written to nor be made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder}: cannot be written ({there} is no folder that takes files); name another")
+
+
+def _check_file(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        what = "folder" if path.is_dir() else "device"
+        raise UsageError(f"{path}: expected the name of a file to write, found a {what}; name another")
 
 
 def _gives_way(folder: Path, mark: str) -> bool:

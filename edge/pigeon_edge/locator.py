@@ -16,6 +16,7 @@ from pigeon_edge.confidence import MOST, ConfidenceSettings, open_confidence, st
 from pigeon_edge.encoders import Encoder, Engine, open_encoder
 from pigeon_edge.encoders.protocol import Encoding, unit
 from pigeon_edge.environment import EnvironmentSettings, environments, open_environment
+from pigeon_edge.errors import UsageError
 from pigeon_edge.estimate import Candidate, Estimate, LatLng, Refinement
 from pigeon_edge.gallery import open_gallery
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
@@ -54,7 +55,16 @@ class Locator:
             self.encoder.__exit__(None, None, None)
 
     def locate(self, pixels: Pixels) -> list[Estimate]:
-        """Return one estimate for each of (N, S, S, 3) uint8 pixels, as ``preprocess`` and ``photograph`` make them."""
+        """Return one estimate for each of (N, S, S, 3) uint8 pixels, as ``read_pixels`` makes them.
+
+        Raises UsageError for an array of another shape or type.
+        """
+        side = self.preprocess.size_px
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3):
+            raise UsageError(
+                f"expected pixels (N, {side}, {side}, 3) uint8, found {pixels.shape} {pixels.dtype}; "
+                "make them by read_pixels, and give one photograph as pixels[None]"
+            )
         return self.answers(self.encoder.encode(pixels))
 
     def answers(self, encoding: Encoding) -> list[Estimate]:

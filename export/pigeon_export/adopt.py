@@ -21,7 +21,8 @@ import torch
 from PIL import Image
 from transformers import CLIPModel
 
-from pigeon_calibration.gate import INT8_THRESHOLDS, measure
+from pigeon_calibration.acceptance import INT8_THRESHOLDS
+from pigeon_calibration.gate import measure
 from pigeon_calibration.int8 import Choices, calibrate_int8
 from pigeon_calibration.quantize import quantize_weights
 from pigeon_edge.estimate import Place

@@ -71,13 +71,17 @@ def lint(
     graphs: Annotated[list[Path], typer.Argument(help="Graphs to check.")],
     json: Annotated[bool, typer.Option("--json", help="Print the findings of each file as JSON.")] = False,
 ) -> None:
-    """Check graphs against TensorRT's rules: one finding a line, exit code 7 where there are some."""
-    from pigeon_export.linting import check_clean, lint_files
+    """Check graphs against TensorRT's rules: one finding a line, exit code 7 where there are some.
 
-    findings = lint_files(graphs)
+    What cannot be read is told at the end, with exit code 4.
+    """
+    from pigeon_export.linting import lint_files
+
+    linted = lint_files(graphs)
+    findings = linted.findings
     lines = [f"{path}: {finding}" for path, found in findings.items() for finding in found]
     typer.echo(to_json(findings) if json else "".join(f"{line}\n" for line in lines), nl=False)
-    check_clean(findings)
+    linted.check()
     say(f"pigeon-edge: {len(findings)} {'graph keeps' if len(findings) == 1 else 'graphs keep'} the rules")
 
 

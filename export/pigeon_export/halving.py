@@ -8,8 +8,8 @@ import onnx
 
 from pigeon_calibration.observe import load_graph
 from pigeon_edge.cli.console import say
-from pigeon_edge.errors import InputError, UsageError
-from pigeon_edge.files import replacing
+from pigeon_edge.errors import InputError
+from pigeon_edge.files import check_files, replacing
 from pigeon_export.half import to_half
 from pigeon_export.measuring import measure_half, say_unreadable, table
 
@@ -19,8 +19,7 @@ def halve(graph: Path, out: Path, images: Path | None, limit: int) -> None:
 
     Raises InputError where the graph cannot be brought to half precision, GateError where it falls short.
     """
-    if graph.resolve() == out.resolve():
-        raise UsageError(f"{out}: --out must not be the graph itself; name another file")
+    check_files([out], [graph])
     model = load_graph(graph)
     try:
         half = to_half(model)

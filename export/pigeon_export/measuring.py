@@ -10,7 +10,8 @@ from typing import Any
 
 import onnx
 
-from pigeon_calibration.gate import Parity, compare, encode_with
+from pigeon_calibration.acceptance import Parity
+from pigeon_calibration.gate import compare, encode_with
 from pigeon_calibration.observe import Photographs, Runner, list_photographs, load_graph, preprocess_spec
 from pigeon_edge.cli.console import progress, say
 from pigeon_edge.encoders.openvino import OpenVinoEncoder
@@ -135,7 +136,7 @@ def _check_same_model(path: Path, model: onnx.ModelProto, spec: PreprocessSpec, 
     own = preprocess_spec(model)
     if own != spec:
         raise InputError(
-            f"{path}: expected a graph of the reference, for {spec}, found one for {own}; give its own graph"
+            f"{path}: expected a graph of the reference, for {_words(spec)}, found one for {_words(own)}; give its own"
         )
     widths = {value.name: value.type.tensor_type.shape.dim[-1].dim_value for value in model.graph.output}
     found = widths.get("image_embedding", 0), widths.get("cell_logits", 0)
@@ -145,6 +146,10 @@ def _check_same_model(path: Path, model: onnx.ModelProto, spec: PreprocessSpec, 
             f"{path}: expected a graph of the reference, embeddings of {wanted[0]} and {wanted[1]} cells, found "
             f"{found[0]} and {found[1]}; give another"
         )
+
+
+def _words(spec: PreprocessSpec) -> str:
+    return f"{spec.size_px} px, mean {spec.mean} and deviation {spec.std}"
 
 
 def _row(graph: str, engine: str, precision: str, expected: Encoding, found: Encoding) -> Row:

@@ -14,16 +14,17 @@ import numpy as np
 import onnx
 from safetensors.numpy import save_file
 
-from pigeon_calibration.gate import UNVERIFIED, VERDICT_KEY
+from pigeon_calibration.acceptance import INT8_REPORT, check_not_unverified
 from pigeon_calibration.observe import load_graph
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.bundle import ENVIRONMENT, GRAPH, MANIFEST, TWIN, Description, open_bundle, seal, verify
 from pigeon_edge.confidence import UNFITTED, read_confidence
 from pigeon_edge.encoders import Encoding, Engine, open_graph
 from pigeon_edge.environment import EnvironmentSettings, check_outputs, settings_of_graph
-from pigeon_edge.errors import GateError, InputError
-from pigeon_edge.files import replacing_folder, to_json
+from pigeon_edge.errors import EngineError, InputError
+from pigeon_edge.files import replacing_folder, sha256_of, to_json
 from pigeon_edge.gallery import open_gallery
+from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_edge.refine import RefinementSettings
@@ -71,11 +72,13 @@ def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path
     with replacing_folder(out, MANIFEST) as scratch:
         scratch.mkdir()
         _copy(parts, scratch)
-        encoding = _write_golden(scratch, parts.probes, spec)
+        encoding = _write_golden(scratch, parts, spec)
+        _check_twin(parts, scratch)
         description = _describe(scratch, encoder, spec, naming, refinement)
         _check_fit(encoding, description)
         _write_environment(scratch, environment, encoding)
         reports = {key: _read_json(path) for key, path in _reports(parts).items() if path}
+        _check_calibration(parts, reports.get("calibration"))
         confidence = read_confidence(scratch / "confidence.json")
         card = model_card(description, naming.about, confidence, reports, environment)
         (scratch / "MODEL_CARD.md").write_text(card, "utf-8")
@@ -88,8 +91,9 @@ def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path
 def _read_graph(path: Path) -> onnx.ModelProto:
     """Read the quantized graph. Raises GateError where it fell short, InputError where it breaks an engine's rule."""
     model = load_graph(path)
-    if any(entry.key == VERDICT_KEY and entry.value == UNVERIFIED for entry in model.metadata_props):
-        raise GateError(f"{path}: fell short of the gate of `calibrate int8`; calibrate it again, on more photographs")
+    check_not_unverified(model, path)
+    if all(node.op_type != "DequantizeLinear" for node in model.graph.node):
+        raise InputError(f"{path}: expected a quantized graph, found one of full precision; run `calibrate int8`")
     findings = lint(model)
     if findings:
         raise InputError(f"{path}: breaks a rule of the engines: {findings[0]}; export and calibrate it again")
@@ -117,19 +121,47 @@ def _copy_file(source: Path, target: Path) -> None:
         raise InputError(f"{source}: expected a part of the bundle, {error.strerror}; name where it is") from error
 
 
-def _write_golden(folder: Path, probes: Path, spec: PreprocessSpec) -> Encoding:
+def _write_golden(folder: Path, parts: Parts, spec: PreprocessSpec) -> Encoding:
     """Write what the graph makes of the first probes; return it."""
-    paths = scan([probes]).photographs[:PROBES]
+    paths = scan([parts.probes]).photographs[:PROBES]
     pixels = np.stack([read_pixels(path, spec) for path in paths])
-    encoding = open_graph(folder / GRAPH, Engine.ONNXRUNTIME).encode(pixels)
+    encoding = open_graph(parts.encoder, Engine.ONNXRUNTIME).encode(pixels)
     golden: dict[str, Any] = {
         "pixels": pixels,
         "image_embedding": encoding.embedding,
         "cell_logits": encoding.cell_logits,
         **encoding.tasks,
     }
-    save_file(golden, folder / "golden.safetensors")
+    save_file(golden, folder / GOLDEN)
     return encoding
+
+
+def _check_twin(parts: Parts, folder: Path) -> None:
+    """Raise InputError where the full-precision graph is not of the same model: engines are built from it."""
+    if parts.full_precision is None:
+        return
+    try:
+        cosine = least_cosine(open_graph(parts.full_precision, Engine.ONNXRUNTIME), read_golden(folder / GOLDEN))
+    except EngineError as error:
+        raise InputError(f"{parts.full_precision}: {error}") from error
+    if not cosine >= LEAST_COSINE:
+        raise InputError(
+            f"{parts.full_precision}: expected the full-precision twin of {parts.encoder}, found one that answers the "
+            f"probes otherwise (cosine {cosine:.4f}, {LEAST_COSINE} at least); give what it was calibrated from"
+        )
+
+
+def _check_calibration(parts: Parts, report: dict[str, Any] | None) -> None:
+    """Raise InputError where the report of `calibrate int8` is of another graph, or of one that fell short."""
+    if report is None:
+        return
+    told = (str(report.get("schema")).partition("@")[0], report.get("passed"), report.get("int8_sha256"))
+    wanted = (INT8_REPORT, True, sha256_of(parts.encoder))
+    if told != wanted:
+        raise InputError(
+            f"{parts.calibration}: expected the report that `calibrate int8` wrote with {parts.encoder}, found that of "
+            "another graph, or another document; give the report beside the graph"
+        )
 
 
 def _describe(

@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional
 from transformers import CLIPVisionModel
 
-from pigeon_calibration.gate import Parity, compare
+from pigeon_calibration.acceptance import Parity
+from pigeon_calibration.gate import compare
 from pigeon_edge.encoders.protocol import Encoding, encoding_of
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import Pixels, PreprocessSpec

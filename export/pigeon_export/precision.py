@@ -8,7 +8,7 @@ from types import MappingProxyType
 import onnx
 from onnx import TensorProto
 
-from pigeon_calibration.gate import INT8_THRESHOLDS, Thresholds
+from pigeon_calibration.acceptance import INT8_THRESHOLDS, Thresholds
 
 TOLERANCES: Mapping[str, Thresholds] = MappingProxyType(
     {

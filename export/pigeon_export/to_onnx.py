@@ -32,7 +32,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from pigeon_edge.environment import GRAPH_METADATA_KEY as ENVIRONMENT_KEY
 from pigeon_edge.environment import EnvironmentSettings
 from pigeon_edge.errors import InputError
-from pigeon_edge.files import replacing
+from pigeon_edge.files import check_files, replacing
 from pigeon_edge.preprocess import GRAPH_METADATA_KEY, PreprocessSpec
 from pigeon_export.graph_heads import GraphHead, environment_of, graph_heads
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
@@ -57,9 +57,12 @@ Weights: TypeAlias = Mapping[str, npt.NDArray[np.float32]]
 def export_folder(model: str, out: Path) -> None:
     """Write the ONNX graph of a folder or hub id in transformers' format, with its heads where it has them.
 
-    Raises InputError where the model cannot be read or has a shape that the graph cannot express.
+    Raises InputError where the model cannot be read or has a shape that the graph cannot express, UsageError where
+    ``out`` cannot be written or is a file of the model.
     """
-    tower, folder = load_tower(model), Path(model)
+    folder = Path(model)
+    check_files([out], [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.json")])
+    tower = load_tower(model)
     spec, heads, scale = read_spec(model, tower), read_heads(folder), read_scale(folder)
     try:
         graph = to_onnx(tower, spec, heads, scale=scale)

@@ -15,8 +15,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pigeon_calibration import resume
+from pigeon_calibration.acceptance import INT8_THRESHOLDS, Thresholds
 from pigeon_calibration.cli import app
-from pigeon_calibration.gate import INT8_THRESHOLDS, Thresholds
 from pigeon_calibration.int8 import Choices, calibrate_int8
 from pigeon_calibration.observe import Photographs, Runner
 from pigeon_edge.errors import GateError, InputError, UsageError
@@ -33,15 +33,19 @@ def test_folder_becomes_an_int8_graph_and_a_report(graph, photographs, tmp_path,
     out = tmp_path / "out" / "encoder.int8.onnx"
     result = run("int8", graph, "--images", photographs, "--out", out, "--limit", 10)
     assert result.exit_code == 0, result.exception
-    assert "int8 passed: embedding cosine p01" in result.stderr.splitlines()[-1]
-    assert result.stdout == ""
+    few, passed, wrote = result.stderr.splitlines()
+    assert "to judge by are few: " in few
+    assert "int8 passed: embedding cosine p01" in passed
+    assert wrote.startswith(f"pigeon-edge: wrote {out}, ")
+    assert result.stdout.splitlines()[0].split()[0] == "photographs"
     assert sorted(path.name for path in out.parent.iterdir()) == ["encoder.int8.onnx", "encoder.int8.report.json"]
     report = json.loads((out.parent / "encoder.int8.report.json").read_text())
     assert report["passed"]
     assert report["calibration_photographs"] + report["gate_photographs"] + len(report["unreadable"]) == 20
     assert report["embedding_cosine_p01"] >= report["thresholds"]["cosine_p01"] == 0.98
     assert report["graph_sha256"] == sha256_of(graph)
-    assert report["schema"] == "pigeon-edge/int8-report@2"
+    assert report["int8_sha256"] == sha256_of(out)
+    assert report["schema"] == "pigeon-edge/int8-report@3"
     assert "smoothed" in report["method"]
     assert len(report["tensors"]) == 12
     assert set(report["tensors"]["layers.0.norm1"]) == {"scale", "method", "output_error", "largest_factor"}
@@ -80,8 +84,8 @@ def test_report_tells_kilometres_where_cells_and_places_are_known(graph, photogr
     assert document["moved"]["median_km"] == 0
     assert list(document["percent_within_km"]["int8"]) == ["1", "25", "200", "750", "2500"]
     assert document["percent_within_km"]["float32"]["2500"] > document["percent_within_km"]["float32"]["25"]
-    assert "within 750 km" in result.stderr
-    assert "same nearest neighbours" in result.stderr
+    assert "within 750 km" in result.stdout
+    assert "same nearest neighbours" in result.stdout
 
 
 def test_cells_of_another_graph_are_refused(graph, photographs, tmp_path):
@@ -194,12 +198,14 @@ def test_foreign_graph_is_refused_with_its_name(spoil, words, encoder, photograp
 def test_failed_gate_leaves_a_report_and_no_graph(graph, photographs, tmp_path, capsys):
     out, report = tmp_path / "g.int8.onnx", tmp_path / "r.json"
     beyond = Thresholds(cosine_p01=1.1, top1_agreement=0.0)
-    with pytest.raises(GateError, match=r"g.int8.onnx: not written") as caught:
+    with pytest.raises(GateError, match=r"g.int8.onnx was not written") as caught:
         calibrate_int8(graph, photographs, out=out, report=report, choices=Choices(5, beyond))
     assert caught.value.exit_code == 7
     assert re.search(r"int8 failed: embedding cosine p01 0\.\d+ is under 1.1\n$", capsys.readouterr().err)
     assert not out.exists()
-    marks = {entry.key: entry.value for entry in onnx.load(tmp_path / "g.int8.unverified.onnx").metadata_props}
+    unverified = tmp_path / "g.int8.unverified.onnx"
+    assert json.loads(report.read_text())["int8_sha256"] == sha256_of(unverified)
+    marks = {entry.key: entry.value for entry in onnx.load(unverified).metadata_props}
     assert marks["pigeon_edge.int8_gate"] == "unverified"
     document = json.loads(report.read_text())
     assert not document["passed"]
@@ -211,10 +217,33 @@ def test_failed_gate_leaves_a_report_and_no_graph(graph, photographs, tmp_path, 
     assert worst["damage"] > 0
 
 
+def test_a_run_that_passes_clears_away_what_fell_short_before_and_one_that_fails_keeps_what_passed(
+    graph, photographs, tmp_path
+):
+    out, unverified = tmp_path / "g.onnx", tmp_path / "g.unverified.onnx"
+    beyond = Choices(5, Thresholds(cosine_p01=1.1, top1_agreement=0.0))
+    unverified.touch()
+    assert run("int8", graph, "--images", photographs, "--out", out).exit_code == 0
+    assert not unverified.exists()
+    with pytest.raises(GateError, match=r"g\.onnx is of an earlier run: int8 fell short"):
+        calibrate_int8(graph, photographs, out=out, report=tmp_path / "r.json", choices=beyond)
+    assert out.exists()
+    assert unverified.exists()
+
+
+@pytest.mark.parametrize("options", [("--out", "file/g.onnx"), ("--out", "g.onnx", "--cache", "file/cache")])
+def test_what_cannot_be_written_is_noticed_before_any_work(graph, tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    result = run("int8", graph, "--images", tmp_path / "none", *options)
+    assert isinstance(result.exception, UsageError)
+    assert "cannot be written" in str(result.exception)
+
+
 @pytest.mark.parametrize(("out", "report"), [("encoder.onnx", "r"), ("o", "encoder.onnx"), ("same", "same")])
 def test_no_file_is_written_over(out, report, graph, photographs, tmp_path):
     before = graph.read_bytes()
-    with pytest.raises(UsageError, match="must be three files"):
+    with pytest.raises(UsageError, match="is to be written, and is another of the files too"):
         calibrate_int8(
             graph, photographs, out=tmp_path / out, report=tmp_path / report, choices=Choices(5, INT8_THRESHOLDS)
         )

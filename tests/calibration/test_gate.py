@@ -7,18 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from pigeon_calibration.gate import (
-    INT8_THRESHOLDS,
-    VERDICT_KEY,
-    Parity,
-    Thresholds,
-    compare,
-    cosine_per_row,
-    determination,
-    marked,
-    measure,
-    verdict,
-)
+from pigeon_calibration.acceptance import INT8_THRESHOLDS, VERDICT_KEY, Parity, Thresholds, marked
+from pigeon_calibration.gate import compare, cosine_per_row, determination, measure, verdict
 from pigeon_edge.encoders.protocol import Encoding
 
 

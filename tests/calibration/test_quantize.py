@@ -6,7 +6,6 @@ from collections import Counter
 
 import numpy as np
 import onnx
-import openvino
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from pigeon_calibration.observe import Runner
 from pigeon_calibration.prepare import prepare
 from pigeon_calibration.quantize import linear_inputs, linears, quantize, quantize_weight
 from pigeon_edge.errors import InputError
+from pigeon_edge.offline import import_openvino
 from pigeon_export.lint import lint
 
 LINEARS = {f"layers.{n}.{name}" for n in range(3) for name in ("qkv", "attention_output", "fc1", "fc2")}
@@ -37,7 +37,9 @@ def test_int8_stays_close_to_full_precision(encoder, int8, pixels):
 
 def test_openvino_equals_onnx_runtime(int8, pixels, tmp_path):
     onnx.save_model(int8, str(tmp_path / "g.onnx"))
-    compiled = openvino.Core().compile_model(str(tmp_path / "g.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = (
+        import_openvino().Core().compile_model(str(tmp_path / "g.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    )
     found, expected = compiled({"pixels": pixels}), Runner(int8).encode(pixels)
     assert cosine_per_row(found["image_embedding"], expected.embedding).min() > 0.9999
     off = np.abs(found["cell_logits"] - expected.cell_logits)  # halfway between two steps, either is right

@@ -8,7 +8,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from pigeon_calibration.gate import Thresholds, measure
+from pigeon_calibration.acceptance import Thresholds
+from pigeon_calibration.gate import measure
 from pigeon_calibration.int8 import Choices, calibrate_int8
 from pigeon_calibration.observation import observe
 from pigeon_calibration.prepare import prepare

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
 from pigeon_edge.errors import UsageError
-from pigeon_edge.files import replacing, replacing_folder, sha256_of, write_json
+from pigeon_edge.files import check_files, replacing, replacing_folder, sha256_of, write_json
 
 MARK = "manifest.*"
 
@@ -66,6 +67,34 @@ def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path):
         pass
     with pytest.raises(UsageError, match=words), replacing_folder(tmp_path / "file" / "out", MARK):
         pass
+
+
+def test_a_file_never_takes_the_place_of_a_device():
+    with pytest.raises(UsageError, match=r"/dev/null: expected the name of a file to write, found a device"):
+        check_files([Path("/dev/null")])
+    with pytest.raises(UsageError, match="found a device"), replacing(Path("/dev/null")):
+        pass
+
+
+def test_files_that_can_be_written_are_checked_and_not_made(tmp_path):
+    (tmp_path / "old").touch()
+    check_files([tmp_path / "new", None, tmp_path / "deep" / "deeper" / "new", tmp_path / "old"], [tmp_path / "in"])
+    assert _names(tmp_path) == ["old"]
+
+
+def test_what_could_not_be_written_is_refused_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    (tmp_path / "graph.onnx").touch()
+    for outputs in ([tmp_path / "a", tmp_path / "b" / ".." / "a"], [tmp_path / "graph.onnx"]):
+        with pytest.raises(UsageError, match="is to be written, and is another of the files too"):
+            check_files(outputs, [tmp_path / "graph.onnx"])
+    with pytest.raises(UsageError, match="found a folder"):
+        check_files([tmp_path])
+    with pytest.raises(UsageError, match=r"file: cannot be written \(.*file is no folder that takes files\)"):
+        check_files([tmp_path / "file" / "out"])
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UsageError, match="cannot be written"):
+        check_files([tmp_path / "out"])
 
 
 @pytest.mark.parametrize("name", ["folder", "replaced", "new"])

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import pkgutil
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -62,6 +66,22 @@ class Refused:
 socket.socket = socket.create_connection = socket.getaddrinfo = Refused
 sys.argv = ["pigeon-edge", "locate", sys.argv[1], "--bundle", sys.argv[2], "--engine", sys.argv[3]]
 """
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_no_library_leaves_an_identity_in_the_home_or_calls_home(tiny, photographs, tmp_path, engine):
+    """Both would: OpenVINO to Google Analytics, ONNX Runtime to Microsoft."""
+    pytest.importorskip(engine)
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    command = [sys.executable, "-m", "pigeon_edge", "locate", photographs, "--bundle", tiny.path, "--engine", engine]
+    calls = tmp_path / "calls"
+    watched = ["strace", "-f", "-qq", "-e", "trace=connect,sendto", "-o", calls] if shutil.which("strace") else []
+    found = subprocess.run([*watched, *command], env={**kept, "HOME": str(home)}, capture_output=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert list(home.rglob("*")) == []
+    assert not watched or "AF_INET" not in calls.read_text()
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])

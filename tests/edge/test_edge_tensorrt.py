@@ -258,6 +258,7 @@ def test_the_gpu_is_told_as_the_driver_tells_it(gpu):
 
 
 def test_without_pycuda_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setattr("pigeon_edge.cuda.has_nvidia_driver", lambda: True)
     monkeypatch.setitem(sys.modules, "pycuda", None)
     with pytest.raises(MissingToolError, match=r"need pycuda \(.*nvcc on the PATH, pip install pycuda"):
         cuda.gpu()

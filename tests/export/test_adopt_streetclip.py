@@ -135,7 +135,7 @@ def test_photographs_make_activations_int8_under_the_gate(clip_folder, places, p
 
 
 def test_int8_that_falls_short_leaves_no_bundle(clip_folder, places, photographs, tmp_path, monkeypatch):
-    from pigeon_calibration.gate import Thresholds
+    from pigeon_calibration.acceptance import Thresholds
 
     monkeypatch.setattr(adopt, "INT8_THRESHOLDS", Thresholds(1.1, 0.0))
     with pytest.raises(GateError):

@@ -94,7 +94,7 @@ def test_an_engine_that_nothing_would_run_is_not_built(built):
 
 
 def test_a_log_that_cannot_be_written_is_noticed_before_anything_is_built(built, tmp_path):
-    with pytest.raises(UsageError, match=r"cannot be written \(Is a directory\); name another --log"):
+    with pytest.raises(UsageError, match=r"expected the name of a file to write, found a folder"):
         make(log=tmp_path)
     assert built == []
 

@@ -93,7 +93,7 @@ def test_half_names_the_file_that_it_refuses(graph, tmp_path):
 def test_half_does_not_overwrite_its_source(graph):
     result = run("half", graph, "--out", graph)
     assert isinstance(result.exception, UsageError)
-    assert "--out must not be the graph itself" in str(result.exception)
+    assert "is to be written, and is another of the files too" in str(result.exception)
 
 
 def test_clean_graphs_lint_silently(graph):
@@ -189,7 +189,7 @@ def test_limit_takes_photographs_at_even_distances(graph, photographs):
 @pytest.mark.parametrize(("settings", "heads", "reason"), [
     ({"hidden_size": 60}, False, "embeddings of 48 and 11 cells, found 60 and 0"),
     ({}, False, "found 48 and 0"),
-    ({"image_size": 40}, True, "found one for PreprocessSpec"),
+    ({"image_size": 40}, True, "found one for 40 px, mean"),
 ])  # fmt: skip
 def test_graph_of_another_model_is_refused(
     settings, heads, reason, model, photographs, tmp_path, make_tower, make_heads

@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from pigeon_calibration import gate, quantize
+from pigeon_calibration.acceptance import INT8_THRESHOLDS
 from pigeon_calibration.observation import observe
 from pigeon_calibration.observe import Runner
 from pigeon_calibration.prepare import prepare
@@ -113,7 +114,7 @@ def test_int8_graph_keeps_the_tasks_in_float32_and_near(graph, int8, make_pixels
     assert min(parity.tasks.values()) > 0.8
     prepared = prepare(graph, lambda model: observe(model, quantize.linear_inputs(model), [make_pixels(16)]))
     judged = Judged(parity, full, quantized, None, None)
-    report = document(judged, gate.INT8_THRESHOLDS, Evidence("a", "b", 1, 0), prepared, [])
+    report = document(judged, INT8_THRESHOLDS, Evidence("a", "b", "c", 1, "d", 0), prepared, [])
     assert report["climate_logits_agreement"] == pytest.approx(parity.tasks["climate_logits"], abs=1e-4)
 
 

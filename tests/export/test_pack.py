@@ -12,11 +12,12 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from pigeon_calibration import quantize
-from pigeon_calibration.gate import marked
+from pigeon_calibration.acceptance import marked
 from pigeon_edge.bundle import TWIN, open_bundle, verify
 from pigeon_edge.confidence import UNFITTED
 from pigeon_edge.encoders import Engine, open_encoder, open_graph
-from pigeon_edge.errors import BundleError, GateError, InputError, PigeonError
+from pigeon_edge.errors import BundleError, GateError, InputError, PigeonError, UsageError
+from pigeon_edge.files import sha256_of
 from pigeon_edge.gallery_files import Clusters, write_gallery
 from pigeon_edge.locator import open_locator
 from pigeon_edge.paper_refinement import PaperRefinement
@@ -218,3 +219,41 @@ def test_old_bundle_stays_where_a_new_one_fails(parts, tmp_path):
     with pytest.raises(InputError):
         pack(replace(parts, cells=tmp_path / "nowhere"), NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
     assert open_bundle(tmp_path / "tiny.pigeon").digest == before
+
+
+def test_a_graph_of_full_precision_is_no_encoder_that_ships(parts, graphs, tmp_path):
+    with pytest.raises(InputError, match=r"full\.onnx: expected a quantized graph, found one of full precision"):
+        pack(replace(parts, encoder=graphs[0]), NAMING, PaperRefinement(), tmp_path / "out.pigeon")
+
+
+def test_the_twin_must_be_of_the_same_model(parts, tmp_path, make_tower, make_heads):
+    for name, tower, size_px in (
+        ("other", make_tower(num_hidden_layers=1), 32),
+        ("larger", make_tower(image_size=64), 64),
+    ):
+        model = to_onnx(tower, PreprocessSpec(size_px), make_heads(cells=CELLS))
+        onnx.save_model(model, str(tmp_path / f"{name}.onnx"))
+        with pytest.raises(InputError, match=rf"{name}\.onnx: "):
+            pack(
+                replace(parts, full_precision=tmp_path / f"{name}.onnx"),
+                NAMING,
+                PaperRefinement(),
+                tmp_path / "out.pigeon",
+            )
+    assert not (tmp_path / "out.pigeon").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"passed": False}, {"int8_sha256": "00"}, {"schema": "pigeon-edge/other@1"}])
+def test_the_report_must_be_of_this_graph(parts, tmp_path, wrong):
+    report = {"schema": "pigeon-edge/int8-report@3", "passed": True, "int8_sha256": sha256_of(parts.encoder), **wrong}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    with pytest.raises(InputError, match=r"report\.json: expected the report that `calibrate int8` wrote with"):
+        pack(replace(parts, calibration=tmp_path / "report.json"), NAMING, PaperRefinement(), tmp_path / "out.pigeon")
+
+
+def test_a_folder_of_something_else_is_left_alone(parts, tmp_path):
+    (tmp_path / "photographs").mkdir()
+    (tmp_path / "photographs" / "precious").touch()
+    with pytest.raises(UsageError, match=r"photographs: is there, and no folder with manifest\.json"):
+        pack(parts, NAMING, PaperRefinement(), tmp_path / "photographs")
+    assert (tmp_path / "photographs" / "precious").exists()

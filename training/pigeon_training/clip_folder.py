@@ -141,12 +141,11 @@ def quiet() -> Iterator[None]:
 def _check_folder(model: str) -> None:
     """Refuse the path of a folder that is not there: the hub would be asked for it, again and again, for half a minute.
 
-    An id of the hub is ``name`` or ``organisation/name``. A path is absolute, starts with a dot or ``~``, is deeper, or
-    lies in a folder that is there.
+    An id of the hub is ``organisation/name``. A path is anything else, and what lies in a folder that is there.
     """
     path = Path(model)
-    is_path = path.is_absolute() or model.startswith((".", "~")) or len(path.parts) > 2
-    if not path.exists() and (is_path or ("/" in model and path.parent.is_dir())):
+    is_id = len(path.parts) == 2 and not model.startswith((".", "~", "/")) and not path.parent.is_dir()
+    if not path.exists() and not is_id:
         raise InputError(f"{model}: expected a CLIP folder or hub id, found no such folder; check the path")
     if path.is_file():
         raise InputError(f"{model}: expected a CLIP folder or hub id, found a file; give the folder that it lies in")

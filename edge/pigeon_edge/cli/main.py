@@ -75,6 +75,9 @@ def main() -> None:
         _fail(error)
     except ModuleNotFoundError as error:
         _fail(_missing_extra(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(PigeonError(f"{where}{error.strerror or error}; see that the path is right and the disk has room"))
 
 
 def _fail(error: PigeonError) -> NoReturn:

@@ -21,7 +21,10 @@ BundleOption = Annotated[
     typer.Option("--bundle", envvar="PIGEON_EDGE_BUNDLE", help="The bundle to locate with; default: the toy planet."),
 ]
 EngineOption = Annotated[
-    Engine, typer.Option("--engine", help="What runs the encoder; auto: the GPU where an engine was built for it.")
+    Engine,
+    typer.Option(
+        "--engine", "--encoder", help="What runs the encoder; auto: the GPU where an engine was built for it."
+    ),
 ]
 MaxPixelsOption = Annotated[
     int, typer.Option("--max-pixels", min=1, help=f"Refuse images of more pixels (default {DEFAULT_MAX_PIXELS:,}).")
@@ -49,10 +52,10 @@ def check_within(locator: Locator, within_km: float | None) -> None:
     """Raise UsageError where no answer of the bundle can claim a distance: all would be left out."""
     claimed_km = [claim.within_km for claim in locator.confidence.claims]
     if within_km is not None and not any(each <= within_km for each in claimed_km):
+        advice = "ask for more kilometres" if claimed_km else "fit it on other photographs, or at another --risk"
         some = f"claim {', '.join(f'{each:g}' for each in claimed_km)} km" if claimed_km else "claim no distance"
         raise UsageError(
-            f"--within {within_km:g}: answers of {locator.label} {some}, so all would be left out; ask for more "
-            "kilometres, or fit the bundle with `pigeon-edge calibrate confidence`"
+            f"--within {within_km:g}: answers of {locator.label} {some}, so all would be left out; {advice}"
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pigeon_edge.encoders.protocol import INPUT, Encoding, check_names, encoding_of, outputs_of
 from pigeon_edge.errors import EngineError, MissingToolError
+from pigeon_edge.offline import import_onnxruntime
 from pigeon_edge.preprocess import Pixels
 
 
@@ -30,7 +31,7 @@ class OnnxRuntimeEncoder:
 
 def _open_session(graph: Path) -> Any:
     try:
-        import onnxruntime  # an alternative that not every installation has
+        onnxruntime = import_onnxruntime()  # an alternative that not every installation has
     except ImportError as error:
         raise MissingToolError("this engine needs ONNX Runtime: pip install onnxruntime") from error
     options = onnxruntime.SessionOptions()

@@ -9,6 +9,7 @@ import numpy as np
 
 from pigeon_edge.encoders.protocol import INPUT, Encoding, check_names, encoding_of, outputs_of
 from pigeon_edge.errors import EngineError, MissingToolError
+from pigeon_edge.offline import import_openvino
 from pigeon_edge.preprocess import Pixels
 
 
@@ -30,7 +31,7 @@ class OpenVinoEncoder:
 
 def _compile(graph: Path) -> Any:
     try:
-        import openvino  # a third of a second that only this engine needs
+        openvino = import_openvino()  # a third of a second that only this engine needs
     except ImportError as error:
         raise MissingToolError("this engine needs OpenVINO: pip install openvino") from error
 

@@ -14,7 +14,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-from pigeon_edge.errors import EngineError, MissingToolError
+from pigeon_edge.errors import EngineError, MissingToolError, UsageError
 
 
 class Flavour(str, Enum):
@@ -69,7 +69,7 @@ class TensorRt:
     def aim(self, config: Any, capability: str) -> None:
         """Have a builder's configuration build for one compute capability, such as "8.6".
 
-        Raises EngineError where this TensorRT builds for the GPU at hand only, or not for that one.
+        Raises EngineError where this TensorRT builds for the GPU at hand only, UsageError where not for that one.
         """
         if not self.builds_without_gpu:
             raise EngineError(f"{self.label} builds for the GPU at hand only; run this on the machine with that GPU")
@@ -77,7 +77,7 @@ class TensorRt:
         name = f"SM{capability.replace('.', '')}"
         if name not in known.__members__:
             able = ", ".join(f"{member[2:-1]}.{member[-1]}" for member in known.__members__ if member[:2] == "SM")
-            raise EngineError(f"{self.label} builds for compute capabilities {able}, not for {capability}")
+            raise UsageError(f"{self.label} builds for compute capabilities {able}, not for {capability}")
         config.num_compute_capabilities = 1
         config.set_compute_capability(known.__members__[name], 0)
 

@@ -1,13 +1,16 @@
 """A build in a process of its own: ``python -m pigeon_export.engine.child``, a ``BuildRequest`` as JSON on stdin.
 
 On stdout, lines of JSON: {"fraction": 0.3, "phase": "..."} as it goes, and {"error": "...", "exit_code": 6} where it
-ends so. The plan appears by rename. The kernel, where it runs out of memory, is told to take this process first.
+ends so. The plan appears by rename. The kernel is told to take this process first where memory runs out, and to end it
+with the one that started it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -22,6 +25,9 @@ from pigeon_edge.files import replacing
 from pigeon_export.engine.builder import BuildSettings, Log, build_plan
 from pigeon_export.engine.candidates import candidate
 from pigeon_export.engine.limits import MemoryLimits
+
+PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl (prctl.h): the signal that this process gets when its parent dies."""
 
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 
@@ -84,6 +90,7 @@ def main() -> int:
     """Build what stdin asks for; return the exit code."""
     with contextlib.suppress(OSError):
         OOM_SCORE.write_text("1000", encoding="ascii")
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         run(BuildRequest.from_json(json.load(sys.stdin)), sys.stdout)
     except PigeonError as error:

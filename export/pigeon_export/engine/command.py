@@ -18,7 +18,7 @@ from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.engines.api import Flavour, installed_flavour
 from pigeon_edge.engines.cache import BuiltEngine, EngineCache, EnginePrecision, default_folder
 from pigeon_edge.errors import EngineError, UsageError
-from pigeon_edge.files import sha256_of, to_json
+from pigeon_edge.files import check_files, sha256_of, to_json
 
 if TYPE_CHECKING:  # they read graphs, which --help does not
     from pigeon_edge.engines.gpu import Gpu
@@ -74,10 +74,14 @@ def engine(
             raise UsageError("a graph, or a --target, has nothing to be timed and tested with: name a file with --out")
         if flavour not in (None, installed_flavour()):
             raise UsageError(f"this machine runs {installed_flavour().value} engines; others only with --out")
+        check_files([log])
         _build_here(_bundle(bundle), precision, log, json)
     else:
         if precision is Demand.AUTO:
             raise UsageError("with --out nothing is timed that auto could choose by: --precision int8 or fp16")
+        if graph and bundle:
+            raise UsageError("a graph and --bundle are two things to build from; name one")
+        check_files([out, log], [graph])
         source = graph or _source(_bundle(bundle), EnginePrecision(precision.value))
         chosen = flavour or (Flavour.RTX if target else installed_flavour())
         _build_untested(_request(source, EnginePrecision(precision.value), chosen, out, log, target=target), json)
@@ -130,11 +134,8 @@ def _self_test(bundle: Bundle) -> SelfTest:
 
 def _start(log: Path | None) -> None:
     """Empty the log, to which each build then adds."""
-    try:
-        if log:
-            log.write_text("", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{log}: cannot be written ({error.strerror}); name another --log") from error
+    if log:
+        log.write_text("", encoding="utf-8")
 
 
 def _build_untested(request: BuildRequest, json: bool) -> None:

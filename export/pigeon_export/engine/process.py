@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
-from pigeon_edge.errors import EngineError, InputError, MissingToolError, PigeonError
+from pigeon_edge.errors import EngineError, GateError, InputError, MissingToolError, PigeonError, UsageError
 from pigeon_export.engine.child import BuildRequest
 from pigeon_export.engine.progress import Report
 
 COMMAND = (sys.executable, "-m", "pigeon_export.engine.child")
 
-_KINDS = {kind.exit_code: kind for kind in (EngineError, InputError, MissingToolError)}
+_KINDS = {kind.exit_code: kind for kind in (EngineError, GateError, InputError, MissingToolError, UsageError)}
 
 
 def build(request: BuildRequest, report: Report, command: Sequence[str] = COMMAND) -> None:
