@@ -11,6 +11,7 @@ import onnx
 
 from pigeon_calibration.acceptance import Parity, Thresholds
 from pigeon_calibration.observe import Runner
+from pigeon_edge import golden
 from pigeon_edge.encoders.protocol import Encoder, Encoding
 from pigeon_edge.preprocess import Pixels
 
@@ -19,11 +20,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 def cosine_per_row(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     """Return the cosine similarity (N,) of rows (N, D); 0 where a row has no length or holds NaN or infinity."""
-    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     with np.errstate(invalid="ignore"):
-        lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-        cosine = (first * second).sum(axis=1) / np.maximum(lengths, np.finfo(np.float64).tiny)
-    return np.asarray(np.nan_to_num(cosine, nan=0.0))
+        return np.asarray(np.nan_to_num(golden.cosine_per_row(a, b), nan=0.0))
 
 
 def compare(a: Encoding, b: Encoding) -> Parity:

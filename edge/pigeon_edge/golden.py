@@ -70,8 +70,8 @@ def least_cosine(encoder: Encoder, golden: Golden) -> float:
     encoder gives NaN.
     """
     found, expected = encoder.encode(golden.pixels), golden.encoding
-    embedding = _cosines(found.embedding, expected.embedding)
-    logits = _cosines(_centred(found.cell_logits), _centred(expected.cell_logits))
+    embedding = cosine_per_row(found.embedding, expected.embedding)
+    logits = cosine_per_row(_centred(found.cell_logits), _centred(expected.cell_logits))
     return float(np.minimum(embedding, logits).min())
 
 
@@ -79,7 +79,8 @@ def _centred(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(logits - logits.mean(axis=1, keepdims=True))
 
 
-def _cosines(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    first, second = a.astype(np.float64), b.astype(np.float64)
+def cosine_per_row(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the cosine similarity (N,) of rows (N, D); 0 where a row has no length, NaN where one holds no number."""
+    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return np.asarray((first * second).sum(axis=1) / np.maximum(lengths, np.finfo(np.float64).tiny))

@@ -11,7 +11,13 @@ import torch
 from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from pigeon_edge.bundle import Bundle
+from pigeon_edge.cells import open_cells
+from pigeon_edge.confidence import UNFITTED
+from pigeon_edge.gallery import open_gallery
+from pigeon_edge.locator import Locator
 from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.testing import FakeEncoder, write_tiny_bundle
 from pigeon_export.to_onnx import to_onnx
 
 
@@ -58,3 +64,18 @@ def photographs(tmp_path: Path) -> Path:
 @pytest.fixture
 def pixels() -> np.ndarray:
     return np.random.default_rng(4).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    """Return the bundle of the three-cell world."""
+    return write_tiny_bundle(tmp_path / "tiny.pigeon")
+
+
+@pytest.fixture
+def locator(bundle: Bundle) -> Locator:
+    """Return its locator, with the fake encoder."""
+    told = bundle.description
+    return Locator(
+        told.preprocess, FakeEncoder(), open_cells(bundle), open_gallery(bundle), told.refinement, UNFITTED, "tiny"
+    )

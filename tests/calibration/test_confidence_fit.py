@@ -1,34 +1,30 @@
-"""Temperature, radii and claims: fitted on some photographs, kept on others."""
+"""Temperature and radii: fitted on some photographs, kept on others."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image
-from typer.testing import CliRunner
+from tests.calibration.confidence_examples import drawn
 
-from pigeon_calibration.cli import app
-from pigeon_calibration.confidence import stage
-from pigeon_calibration.confidence.claims import LEVEL, WITHIN_KM, binomial_tail, claims_of, risk_curve, threshold_of
+from pigeon_calibration.confidence import encoded as encoded_module
 from pigeon_calibration.confidence.encoded import Unreadable, encoded, kept
 from pigeon_calibration.confidence.fit import fit_confidence, settings_of
-from pigeon_calibration.confidence.held_out import held_out
-from pigeon_calibration.confidence.outcomes import Outcomes, outcomes_of, true_cells, truth_of
+from pigeon_calibration.confidence.held_out import Purpose
+from pigeon_calibration.confidence.outcomes import outcomes_of, true_cells, truth_of
 from pigeon_calibration.confidence.radii import conformal_quantile, radii_of, steps_of
 from pigeon_calibration.confidence.report import report, share_of
 from pigeon_calibration.confidence.temperature import Bin, best_temperature, calibration_error, reliability
 from pigeon_edge.cells import open_cells
-from pigeon_edge.confidence import FARTHEST_KM, UNFITTED, Claim, read_confidence
-from pigeon_edge.errors import InputError, UsageError
+from pigeon_edge.confidence import FARTHEST_KM
+from pigeon_edge.errors import InputError
 from pigeon_edge.gallery import open_gallery
 from pigeon_edge.geodesy import destination, haversine_km
-from pigeon_edge.locator import Locator
-from pigeon_edge.photo_manifest import PhotoRow, Split, write_manifest
+from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_edge.photograph import read_pixels
-from pigeon_edge.testing import TINY_CENTROIDS, FakeEncoder, write_colour, write_tiny_bundle
+from pigeon_edge.testing import TINY_CENTROIDS, write_colour
 
 
 def sampled_cells(logits, temperature, rng):
@@ -88,23 +84,6 @@ def test_steps_that_contradict_the_order_share_a_radius():
     assert middle == high == 500  # rank ceil(201 * 0.5) of 300 to 399 and 500 to 599
 
 
-def drawn(count, seed, sharpness=1.0, error_scale=1.0, views=4):
-    """Return outcomes of photographs whose errors grow with what was expected, but by another law than it says.
-
-    One in ten errs as if nothing had been expected. Places have several ``views``, which share half of their luck.
-    """
-    rng = np.random.default_rng(seed)
-    place = np.repeat(np.arange(count // views), views)
-    luck = (rng.normal(size=count // views)[place] + rng.normal(size=count)) / np.sqrt(2)
-    expected_km = rng.lognormal(5, 1.2, count)
-    error_km = 3 * expected_km**0.8 * np.exp(luck / sharpness) * error_scale
-    error_km = np.where(rng.random(count) < 0.1, rng.uniform(0, 3000, count) * error_scale, error_km)
-    mass = 1 / (1 + (expected_km[:, None] / np.array(WITHIN_KM)) ** 2)
-    probability = rng.uniform(0, 1, count)
-    right = rng.random(count) < probability
-    return Outcomes(np.minimum(error_km, FARTHEST_KM), expected_km, mass, probability, probability, right, place)
-
-
 @pytest.mark.parametrize("seed", [10, 20, 30])
 def test_both_radii_cover_unseen_photographs_within_two_points(seed):
     fitted_on, unseen = drawn(20_000, seed, views=1), drawn(20_000, seed + 1, views=1)
@@ -142,88 +121,12 @@ def test_radii_know_no_unit():
         assert np.array(getattr(scaled, table)) * 8 == pytest.approx(np.array(getattr(settings, table)), rel=0.05)
 
 
-@pytest.mark.parametrize(("wrong", "count", "risk", "tail"), [(0, 22, 0.1, 0.9**22), (1, 2, 0.5, 0.75), (3, 3, 0.2, 1)])
-def test_binomial_tail_is_the_chance_of_no_more_wrong(wrong, count, risk, tail):
-    assert binomial_tail(wrong, count, risk) == pytest.approx(tail)
-
-
-def test_threshold_is_the_least_that_passes():
-    mass = np.linspace(1, 0, 1000)
-    wrong = np.arange(1000) >= 400  # of the surest 400 none
-    threshold = threshold_of(wrong, mass, np.arange(1000), 0.1)
-    claims = mass >= threshold
-    assert claims.sum() == 425  # 25 of 425 pass, 50 of 450 do not
-    assert binomial_tail(25, 425, 0.1) <= LEVEL < binomial_tail(50, 450, 0.1)
-
-
-def test_photographs_of_one_place_prove_no_more_than_one():
-    mass, wrong = np.repeat(np.linspace(1, 0, 250), 4), np.zeros(1000, bool)
-    wrong[::32] = True  # 3 % everywhere
-    assert threshold_of(wrong, mass, np.arange(1000), 0.1) < 0.01
-    assert threshold_of(wrong, mass, np.repeat(np.arange(250), 4), 0.1) < 0.5
-    assert threshold_of(wrong, mass, np.repeat(np.arange(25), 40), 0.1) is None
-
-
-@pytest.mark.parametrize("risk", [0.1, *(pytest.param(risk, marks=pytest.mark.slow) for risk in (0.05, 0.2))])
-def test_risk_is_kept_on_unseen_photographs_nearly_as_often_as_promised(risk):
-    broken = claimed = 0
-    for seed in range(30):
-        fitted_on, unseen = drawn(3000, seed, views=1), drawn(10_000, 1000 + seed, views=1)
-        for claim in claims_of(fitted_on.wrong, fitted_on.mass, fitted_on.place, risk):
-            number = WITHIN_KM.index(claim.within_km)
-            claims = unseen.mass[:, number] >= claim.least_mass
-            claimed += 1
-            broken += unseen.wrong[claims, number].mean() > risk
-    assert claimed >= 20
-    assert broken / claimed <= LEVEL + 0.03
-
-
-def test_who_claims_a_distance_may_claim_every_farther_one():
-    outcomes = drawn(8000, 50)
-    claims = claims_of(outcomes.wrong, outcomes.mass, outcomes.place, 0.2)
-    least = [claim.least_mass for claim in claims]
-    assert len(claims) >= 2
-    assert least == sorted(least, reverse=True)
-
-
-def test_a_worse_model_abstains_more():
-    def unsure(error_scale):
-        outcomes = drawn(8000, 51, error_scale=error_scale)
-        found = report(settings_of(outcomes, 1.0, 0.1), outcomes, outcomes)
-        return [each.claimed for each in found.claims]
-
-    good, bad, hopeless = unsure(0.3), unsure(1.0), unsure(30.0)
-    assert all(a >= b for a, b in zip(good, bad, strict=True))
-    assert sum(good) > sum(bad) > sum(hopeless) == 0
-
-
-def test_risk_falls_to_that_of_all_where_all_claim():
-    outcomes = drawn(4000, 52)
-    curve = risk_curve(outcomes.wrong[:, 1], outcomes.mass[:, 1])
-    assert curve[-1].claimed == 1
-    assert curve[-1].risk == outcomes.wrong[:, 1].mean()
-    assert curve[0].risk < curve[-1].risk
-
-
 def test_interval_counts_places():
     holds = np.array([True, False] * 200)
     alone, together = share_of(holds, np.arange(400)), share_of(holds, np.repeat(np.arange(100), 4))
     assert (alone.share, alone.photographs, alone.places, together.places) == (0.5, 400, 400, 100)
     assert (together.low, together.high) == pytest.approx((0.4038, 0.5962), abs=1e-4)  # Wilson's, 50 of 100
     assert together.high - together.low == pytest.approx(2 * (alone.high - alone.low), rel=0.03)
-
-
-@pytest.fixture
-def bundle(tmp_path):
-    return write_tiny_bundle(tmp_path / "tiny.pigeon")
-
-
-@pytest.fixture
-def locator(bundle):
-    told = bundle.description
-    return Locator(
-        told.preprocess, FakeEncoder(), open_cells(bundle), open_gallery(bundle), told.refinement, UNFITTED, "tiny"
-    )
 
 
 def test_true_cell_is_that_of_the_nearest_gallery_photograph_across_the_antimeridian(bundle):
@@ -245,7 +148,7 @@ def rows_around(folder, count, away_km):
 
 
 def fit(locator, bundle, rows):
-    return fit_confidence(locator, open_gallery(bundle), rows, Unreadable()).settings
+    return fit_confidence(locator, open_gallery(bundle), rows, Unreadable(), bundle.path.parent).settings
 
 
 def test_stated_radii_hold_for_the_promised_share_of_what_they_were_fitted_on(tmp_path, locator, bundle):
@@ -262,8 +165,8 @@ def test_stated_radii_hold_for_the_promised_share_of_what_they_were_fitted_on(tm
 def test_what_is_kept_on_disk_is_what_was_encoded(tmp_path, locator, bundle):
     rows = rows_around(tmp_path / "photographs", 150, 400.0)
     truth = truth_of(rows, open_gallery(bundle), locator.cells)
-    at_once = outcomes_of(encoded(locator, rows, Unreadable()), truth, locator, 0.7)
-    with kept(encoded(locator, rows, Unreadable())) as replay:
+    at_once = outcomes_of(encoded(locator, rows, Unreadable(), Purpose.FIT), truth, locator, 0.7)
+    with kept(encoded(locator, rows, Unreadable(), Purpose.FIT), tmp_path / "scratch") as replay:
         for _ in range(2):
             later = outcomes_of(replay(), truth, locator, 0.7)
             for name, column in vars(at_once).items():
@@ -272,110 +175,21 @@ def test_what_is_kept_on_disk_is_what_was_encoded(tmp_path, locator, bundle):
 
 def test_photographs_of_few_places_are_refused(tmp_path, locator, bundle):
     rows = rows_around(tmp_path / "photographs", 19, 10.0)
-    with pytest.raises(InputError, match="of at least 20 places, found 38 of 19; add places"):
+    with pytest.raises(InputError, match="to fit on, of at least 20 places, found 38 of 19; add places"):
         fit(locator, bundle, rows * 2)
     one_place = [PhotoRow(rows[0].path, 10.0, 10.0, f"p{n}") for n in range(30)]
     with pytest.raises(InputError, match=r"many places, found 30 all within 1 km of 10, 10; add others, or check"):
         fit(locator, bundle, one_place)
 
 
-def rows_of_splits(folder, splits, count):
-    """Return photographs of ``count`` places of each split."""
-    rows, wanted, number = [], dict.fromkeys(splits, count), 0
-    while any(wanted.values()):
-        lat, lng = destination(TINY_CENTROIDS[number % 3], 40.0 * number, 10.0 * (number % 40))
-        row = PhotoRow(folder / f"{number}.png", float(lat), float(lng), f"p{number}")
-        if wanted.get(row.split):
-            wanted[row.split] -= 1
-            write_colour(row.path, ((250, 25, 25), (25, 250, 25), (25, 25, 250))[number % 3])
-            rows.append(row)
-        number += 1
-    return rows
+def test_encodings_are_kept_in_the_folder_that_is_named(bundle, locator, tmp_path, monkeypatch):
+    given, rows = [], rows_around(tmp_path / "photographs", 30, 400.0)
+    monkeypatch.setattr(encoded_module, "TemporaryFile", lambda **where: given.append(where) or BytesIO())
+    fit_confidence(locator, open_gallery(bundle), rows, Unreadable(), tmp_path / "o" / "deep")
+    assert given == [{"dir": tmp_path / "o" / "deep"}]
 
 
-def test_without_a_test_split_half_of_the_places_judge(tmp_path):
-    rows = [row for row in rows_of_splits(tmp_path, [Split.VALIDATION], 120) for _ in range(2)]
-    parts = held_out(rows)
-    assert parts.checked_on == "other half of the validation split"
-    assert len(parts.fit) + len(parts.check) == 240
-    assert 80 < len(parts.fit) < 160
-    assert {row.place_id for row in parts.fit}.isdisjoint(row.place_id for row in parts.check)
-
-
-def test_manifest_without_validation_is_refused(tmp_path):
-    rows = rows_of_splits(tmp_path, [Split.TEST], 5)
-    with pytest.raises(InputError, match="the validation split, of which the manifest's 5 photographs have none"):
-        held_out(rows)
-
-
-@pytest.fixture
-def run(bundle, tmp_path, monkeypatch, locator):
-    """Run ``calibrate confidence`` on the tiny bundle, whose encoder is the fake one."""
-    monkeypatch.setattr(stage, "open_locator", lambda *_, **__: locator)
-    given = ("--bundle", bundle.path, "--manifest", tmp_path / "photographs" / "photos.csv")
-    return lambda *more: CliRunner().invoke(app, ["confidence", *map(str, (*given, *more))])
-
-
-@pytest.fixture
-def manifest(tmp_path):
-    folder = tmp_path / "photographs"
-    write_manifest(folder / "photos.csv", rows_of_splits(folder, [Split.VALIDATION, Split.TEST], 150))
-    return folder / "photos.csv"
-
-
-def test_command_writes_settings_report_and_picture(run, manifest, tmp_path):
-    out, told, plot = tmp_path / "o" / "c.json", tmp_path / "o" / "r.json", tmp_path / "o" / "p.png"
-    (manifest.parent / "0.png").unlink(missing_ok=True)
-    broken = next(path for path in sorted(manifest.parent.glob("*.png")))
-    broken.write_text("no photograph")
-    result = run("--out", out, "--report", told, "--plot", plot, "--risk", "0.2")
-    assert result.exit_code == 0, result.exception
-    assert result.stdout == ""
-    settings, document = read_confidence(out), json.loads(told.read_text())
-    assert document["settings"] == json.loads(out.read_text())
-    assert document["schema"] == "pigeon-edge/confidence-report@1"
-    assert document["checked_on"] == "test split"
-    assert settings.claims[-1].within_km == 2500
-    assert settings.risk == 0.2
-    half, most = document["coverage"]
-    assert (half["promised"], most["promised"]) == (0.5, 0.9)
-    assert settings.fitted_on + most["found"]["photographs"] == 299
-    assert most["found"]["low"] < most["found"]["share"] < most["found"]["high"]
-    assert len(most["thirds"]) == 3
-    assert [claim["within_km"] for claim in document["claims"]] == [25, 200, 750, 2500]
-    assert document["claims"][1]["curve"][-1]["claimed"] == 1
-    assert broken.name in document["unreadable"][0]
-    assert f"left out 1 photographs that cannot be read: {broken}: expected an image" in result.stderr
-    assert "truth within the 90% radius" in result.stderr
-    with Image.open(plot) as image:
-        assert image.format == "PNG"
-        assert image.width > 1000
-
-
-def test_two_runs_give_the_same_bytes(run, manifest, tmp_path):
-    for name in ("a", "b"):
-        assert run("--out", tmp_path / name / "c.json", "--report", tmp_path / name / "r.json").exit_code == 0
-    for file in ("c.json", "r.json"):
-        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
-
-
-def test_outputs_must_differ_from_each_other_and_from_the_manifest(run, manifest, tmp_path):
-    for more in (("--out", manifest), ("--out", tmp_path / "c", "--report", tmp_path / "c")):
-        assert isinstance(run(*more).exception, UsageError)
-
-
-def test_photographs_of_which_none_can_be_read_are_refused(run, manifest, tmp_path):
-    for path in manifest.parent.glob("*.png"):
-        path.unlink()
-    result = run("--out", tmp_path / "c.json")
-    assert isinstance(result.exception, InputError)
-    assert "none of 150 photographs can be read, such as" in str(result.exception)
-    assert not (tmp_path / "c.json").exists()
-
-
-def test_claims_of_settings_are_claims(tmp_path):
-    outcomes = drawn(8000, 53)
-    settings = settings_of(outcomes, 1.0, 0.2)
-    (tmp_path / "c.json").write_text(json.dumps(settings.to_json()))
-    assert read_confidence(tmp_path / "c.json") == settings
-    assert all(isinstance(claim, Claim) for claim in settings.claims)
+def test_nothing_stays_of_what_is_kept(bundle, locator, tmp_path):
+    rows = rows_around(tmp_path / "photographs", 30, 400.0)
+    fit_confidence(locator, open_gallery(bundle), rows, Unreadable(), tmp_path / "o")
+    assert not list((tmp_path / "o").iterdir())

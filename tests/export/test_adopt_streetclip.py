@@ -143,14 +143,15 @@ def test_int8_that_falls_short_leaves_no_bundle(clip_folder, places, photographs
     assert not list(tmp_path.iterdir())
 
 
-def test_confidence_can_be_fitted_without_a_gallery(bundle, photographs):
+def test_confidence_can_be_fitted_without_a_gallery(bundle, photographs, tmp_path):
     from pigeon_calibration.confidence.encoded import Unreadable
     from pigeon_calibration.confidence.fit import fit_confidence
     from pigeon_edge.gallery import open_gallery
     from pigeon_edge.photo_manifest import PhotoRow
 
     rows = [PhotoRow(path, 48.0 + n, 2.0, str(n)) for n, path in enumerate(sorted(photographs.iterdir()) * 2)]
-    fitted = fit_confidence(open_locator(bundle, Engine.ONNXRUNTIME), open_gallery(bundle), rows, Unreadable()).settings
+    locator = open_locator(bundle, Engine.ONNXRUNTIME)
+    fitted = fit_confidence(locator, open_gallery(bundle), rows, Unreadable(), tmp_path).settings
     assert fitted.fitted_on == 24
     assert fitted.radius_90_km[0] >= fitted.radius_50_km[0] > 0
 

@@ -44,29 +44,36 @@ class Risk:
 def claims_of(wrong: Bools, mass: Doubles, place: Ids, risk: float) -> tuple[Claim, ...]:
     """Return the distances that may be claimed; ``wrong`` and ``mass`` are (N, 4), by ``WITHIN_KM``.
 
-    A nearer distance never asks for less mass than a farther one: who may claim it may claim the farther one too.
+    A nearer distance never asks for less mass than a farther one: who may claim it may claim the farther one too. From
+    the farthest on, each has the least of its own proven thresholds that is no less than the last one taken. All that
+    are proven of a distance hold together, so that any of them may be taken; a distance that has none is not claimed.
     """
-    least: list[Claim] = []
+    claims: list[Claim] = []
+    farther = 0.0
     for number in reversed(range(len(WITHIN_KM))):
-        threshold = threshold_of(wrong[:, number], mass[:, number], place, risk)
-        if threshold is not None:
-            least.append(Claim(WITHIN_KM[number], max([threshold, *(claim.least_mass for claim in least)])))
-    return tuple(reversed(least))
+        proven = proven_thresholds(wrong[:, number], mass[:, number], place, risk)
+        enough = [threshold for threshold in proven if threshold >= farther]
+        if enough:
+            farther = min(enough)
+            claims.append(Claim(WITHIN_KM[number], farther))
+    return tuple(reversed(claims))
 
 
-def threshold_of(wrong: Bools, mass: Doubles, place: Ids, risk: float) -> float | None:
-    """Return the least mass from which on at most ``risk`` of photographs (N,) are wrong, None where there is none.
+def proven_thresholds(wrong: Bools, mass: Doubles, place: Ids, risk: float) -> list[float]:
+    """Return the masses, ascending, from each of which on at most ``risk`` of photographs (N,) are wrong.
 
     From each of ``STARTS`` on, ever looser thresholds are tested by the exact binomial tail (Clopper and Pearson 1934)
     until one fails: fixed-sequence testing, under which all that passed hold together with probability 1 - ``LEVEL``
-    (Angelopoulos et al., Learn then Test, 2021). Photographs of one place err together and count as one.
+    (Angelopoulos et al., Learn then Test, 2021). Nothing is proven of the thresholds between them, nor of stricter ones
+    than where testing began: the surest answers may be wrong most often. Photographs of one place err together and
+    count as one.
     """
     tested = [_Tested.of(threshold, wrong, mass >= threshold, place, risk) for threshold in _thresholds(mass)]
-    passed: list[float] = []
+    passed: set[float] = set()
     for start in STARTS:
         sequence = (each for each in tested if each.claimed >= start and each.places * risk >= FEWEST_WRONG)
-        passed += [each.least_mass for each in takewhile(lambda each: each.tail <= LEVEL / len(STARTS), sequence)]
-    return min(passed, default=None)
+        passed.update(each.least_mass for each in takewhile(lambda each: each.tail <= LEVEL / len(STARTS), sequence))
+    return sorted(passed)
 
 
 class _Tested(NamedTuple):

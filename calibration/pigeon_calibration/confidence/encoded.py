@@ -15,6 +15,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from pigeon_calibration.confidence.held_out import Purpose, check_places
 from pigeon_edge.cli.console import progress
 from pigeon_edge.encoders import Encoding
 from pigeon_edge.errors import InputError, MissingToolError, PigeonError
@@ -41,10 +42,14 @@ class Unreadable:
     reasons: list[str] = field(default_factory=list)
 
 
-def encoded(locator: Locator, rows: Sequence[PhotoRow], unreadable: Unreadable) -> Iterator[Encoded]:
-    """Yield the encodings of rows, with a bar on a terminal. Raises InputError where not one can be read."""
+def encoded(locator: Locator, rows: Sequence[PhotoRow], unreadable: Unreadable, purpose: Purpose) -> Iterator[Encoded]:
+    """Yield the encodings of rows, with a bar on a terminal.
+
+    Raises InputError, at the end, where those that can be read are of too few places for their purpose.
+    """
     starts = range(0, len(rows), BATCH)
-    read = 0
+    read: list[PhotoRow] = []
+    unreadable_before = len(unreadable.reasons)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in progress(starts, len(starts), "batches"):
             paths = [row.path for row in rows[start : start + BATCH]]
@@ -52,16 +57,19 @@ def encoded(locator: Locator, rows: Sequence[PhotoRow], unreadable: Unreadable) 
             unreadable.reasons += [str(outcome) for outcome in outcomes if isinstance(outcome, PigeonError)]
             good = {number: pixels for number, pixels in enumerate(outcomes) if not isinstance(pixels, PigeonError)}
             if good:
-                read += len(good)
+                read += [rows[start + number] for number in good]
                 yield Encoded(start + np.array(list(good)), locator.encoder.encode(np.stack(list(good.values()))))
-    if not read:
-        raise InputError(f"none of {len(rows)} photographs can be read, such as {unreadable.reasons[0]}")
+    check_places(read, purpose, unreadable.reasons[unreadable_before:])
 
 
 @contextmanager
-def kept(batches: Iterable[Encoded]) -> Iterator[Callable[[], Iterator[Encoded]]]:
-    """Write batches to a temporary file; yield what reads them from it, as often as it is called."""
-    with TemporaryFile() as file:
+def kept(batches: Iterable[Encoded], folder: Path) -> Iterator[Callable[[], Iterator[Encoded]]]:
+    """Write batches to a temporary file in a folder; yield what reads them from it, as often as it is called.
+
+    The system's own folder for such files is often memory, which a hundred thousand encodings would fill.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder) as file:
         count = 0
         for batch in batches:
             count += 1

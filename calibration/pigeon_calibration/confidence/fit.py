@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pigeon_calibration.confidence.claims import claims_of
 from pigeon_calibration.confidence.encoded import Unreadable, encoded, kept
-from pigeon_calibration.confidence.held_out import check_places
+from pigeon_calibration.confidence.held_out import Purpose, check_places
 from pigeon_calibration.confidence.outcomes import Outcomes, outcomes_of, truth_of
 from pigeon_calibration.confidence.radii import radii_of, steps_of
 from pigeon_calibration.confidence.temperature import best_temperature
@@ -30,15 +31,17 @@ def fit_confidence(
     gallery: Gallery,
     rows: Sequence[PhotoRow],
     unreadable: Unreadable,
+    scratch: Path,
     risk: float = UNFITTED.risk,
 ) -> Fitted:
     """Fit a bundle's confidence on photographs that it was not trained on, through its own graph.
 
-    Raises InputError where they are of too few places.
+    Their encodings are kept in a temporary file in the folder ``scratch``. Raises InputError where they, or those of
+    them that can be read, are of too few places.
     """
-    check_places(rows)
+    check_places(rows, Purpose.FIT)
     truth = truth_of(rows, gallery, locator.cells)
-    with kept(encoded(locator, rows, unreadable)) as replay:
+    with kept(encoded(locator, rows, unreadable, Purpose.FIT), scratch) as replay:
         temperature = best_temperature((batch.encoding.cell_logits, truth.cell[batch.numbers]) for batch in replay())
         outcomes = outcomes_of(replay(), truth, locator, temperature)
     return Fitted(settings_of(outcomes, temperature, risk), outcomes)

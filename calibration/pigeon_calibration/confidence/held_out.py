@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.geodesy import haversine_km
@@ -14,6 +15,13 @@ FEWEST_PLACES = 20
 """With fewer, the conformal rank of 90 % is that of the largest error, or none at all."""
 
 ONE_PLACE_KM = 1.0
+
+
+class Purpose(str, Enum):
+    """What photographs are held out for."""
+
+    FIT = "to fit on"
+    JUDGE = "to judge by"
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class HeldOut:
 def held_out(rows: Sequence[PhotoRow]) -> HeldOut:
     """Return the validation and the test split of a manifest; where it has no test split, two halves of validation.
 
-    Raises InputError where the validation split is too small for that, or of one place.
+    Raises InputError where either part is of too few places, or of one.
     """
     validation = tuple(row for row in rows if row.split is Split.VALIDATION)
     test = tuple(row for row in rows if row.split is Split.TEST)
@@ -37,27 +45,35 @@ def held_out(rows: Sequence[PhotoRow]) -> HeldOut:
             f"confidence is fitted on the validation split, of which the manifest's {len(rows)} photographs have none; "
             "add places (a twentieth of them is validation, by a hash of place_id)"
         )
-    check_places(validation)
-    if test:
-        return HeldOut(validation, test, "test split")
-    halves = [tuple(row for row in validation if _half(row) == half) for half in (0, 1)]
-    check_places(halves[0])
-    return HeldOut(halves[0], halves[1], "other half of the validation split")
+    parts = HeldOut(validation, test, "test split") if test else _halves(validation)
+    check_places(parts.fit, Purpose.FIT)
+    check_places(parts.check, Purpose.JUDGE)
+    return parts
 
 
-def check_places(rows: Sequence[PhotoRow]) -> None:
-    """Raise InputError where photographs are of too few places to promise anything about others."""
+def check_places(rows: Sequence[PhotoRow], purpose: Purpose, left_out: Sequence[str] = ()) -> None:
+    """Raise InputError where photographs are of too few places to promise, or to say, anything about others.
+
+    ``left_out`` are the reasons why others of the same part cannot be read.
+    """
+    needs = f"confidence needs held-out photographs {purpose.value}"
+    mend = f", or mend the {len(left_out)} that cannot be read, such as {left_out[0]}" if left_out else ""
     lat_lng, places = lat_lng_of_rows(rows), len({row.place_id for row in rows})
     if places < FEWEST_PLACES:
         raise InputError(
-            f"confidence needs held-out photographs of at least {FEWEST_PLACES} places, found {len(rows)} of {places}; "
-            "add places"
+            f"{needs}, of at least {FEWEST_PLACES} places, found {len(rows)} of {places}; add places (a twentieth of "
+            f"them is validation, three twentieths are test, by a hash of place_id){mend}"
         )
     if haversine_km(lat_lng[0], lat_lng).max() < ONE_PLACE_KM:
         raise InputError(
-            f"confidence needs held-out photographs of many places, found {len(rows)} all within {ONE_PLACE_KM:g} km "
-            f"of {rows[0].lat:g}, {rows[0].lng:g}; add others, or check the manifest's lat and lng"
+            f"{needs}, of many places, found {len(rows)} all within {ONE_PLACE_KM:g} km "
+            f"of {rows[0].lat:g}, {rows[0].lng:g}; add others, or check the manifest's lat and lng{mend}"
         )
+
+
+def _halves(validation: Sequence[PhotoRow]) -> HeldOut:
+    fit, check = (tuple(row for row in validation if _half(row) == half) for half in (0, 1))
+    return HeldOut(fit, check, "other half of the validation split")
 
 
 def _half(row: PhotoRow) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,10 @@ from pigeon_calibration.confidence.claims import WITHIN_KM
 from pigeon_calibration.confidence.encoded import Encoded
 from pigeon_edge.cells import CellTable, posterior
 from pigeon_edge.confidence import expected_error_km, mass_within
-from pigeon_edge.encoders.protocol import unit
 from pigeon_edge.gallery import Gallery
 from pigeon_edge.geodesy import haversine_km, unit_vectors
 from pigeon_edge.locator import Locator
 from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
-from pigeon_edge.refine import refine
-from pigeon_edge.retrieval import Refined
 
 Doubles = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
@@ -78,30 +75,22 @@ def true_cells(lat_lng: Doubles, gallery: Gallery, table: CellTable) -> Ids:
 
 def outcomes_of(batches: Iterable[Encoded], truth: Truth, locator: Locator, temperature: float) -> Outcomes:
     """Return what becomes of photographs that are located at a temperature."""
-    parts = [_outcomes(batch, truth, locator, temperature) for batch in batches]
+    tempered = replace(locator, confidence=replace(locator.confidence, temperature=temperature))
+    parts = [_outcomes(batch, truth, tempered) for batch in batches]
     return Outcomes(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _outcomes(
-    batch: Encoded, truth: Truth, locator: Locator, temperature: float
-) -> tuple[npt.NDArray[np.generic], ...]:
+def _outcomes(batch: Encoded, truth: Truth, locator: Locator) -> tuple[npt.NDArray[np.generic], ...]:
     """Return the fields of ``Outcomes`` for one batch."""
-    logits = batch.encoding.cell_logits
-    posteriors = posterior(logits, temperature)
-    refined = list(_refined(batch, posteriors, locator))
+    logits, found = batch.encoding.cell_logits, locator.find(batch.encoding)
+    refined = [one.refined for one in found]
     answers = np.array([one.lat_lng[0] for one in refined])
     return (
         haversine_km(answers, truth.lat_lng[batch.numbers]),
         np.array([expected_error_km(one) for one in refined]),
         np.array([[mass_within(one, within_km) for within_km in WITHIN_KM] for one in refined]),
         posterior(logits, 1.0).max(axis=1),
-        posteriors.max(axis=1),
+        np.array([one.posterior.max() for one in found]),
         logits.argmax(axis=1) == truth.cell[batch.numbers],
         truth.place[batch.numbers],
     )
-
-
-def _refined(batch: Encoded, posteriors: Doubles, locator: Locator) -> Iterator[Refined]:
-    centroids = locator.cells.centroid_lat_lng
-    for embedding, one in zip(unit(batch.encoding.embedding), posteriors, strict=True):
-        yield refine(embedding, one, centroids, locator.gallery, locator.refinement)

@@ -118,7 +118,9 @@ def lines_of(found: Report, settings: ConfidenceSettings) -> Iterator[str]:
 def _claim_line(kept: ClaimKept, risk: float) -> str:
     within = f"within {kept.within_km:,.0f} km"
     if kept.least_mass is None:
-        return f"{within}: never claimed, for no threshold is sure to have at most {risk:.0%} wrong"
+        return (
+            f"{within}: never claimed, for no threshold that farther claims allow has surely at most {risk:.0%} wrong"
+        )
     if kept.wrong is None:
         return f"{within}: claimed by none of these"
     wrong = f"{_interval(kept.wrong)} of them wrong"

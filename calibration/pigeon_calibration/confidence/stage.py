@@ -9,7 +9,7 @@ from typing import Any
 
 from pigeon_calibration.confidence.encoded import Unreadable, encoded
 from pigeon_calibration.confidence.fit import Fitted, fit_confidence
-from pigeon_calibration.confidence.held_out import HeldOut, held_out
+from pigeon_calibration.confidence.held_out import HeldOut, Purpose, held_out
 from pigeon_calibration.confidence.outcomes import Outcomes, outcomes_of, truth_of
 from pigeon_calibration.confidence.picture import write_picture
 from pigeon_calibration.confidence.report import Report, lines_of, report
@@ -39,29 +39,38 @@ class Files:
 def calibrate_confidence(bundle: Path, manifest: Path, files: Files, risk: float) -> None:
     """Write the settings, and the report and picture of what they are worth on photographs that nothing was fitted on.
 
-    Raises InputError where the manifest's held-out photographs do not do, UsageError where a file would be overwritten.
+    The settings are written as soon as they are fitted, so that they stay where judging them fails. Raises InputError
+    where the manifest's held-out photographs do not do, UsageError where a file would be overwritten.
     """
     _check_distinct(manifest, files)
     opened = open_bundle(bundle)
-    parts = held_out(read_manifest(manifest))
-    locator, gallery, unreadable = open_locator(opened, confidence=UNFITTED), open_gallery(opened), Unreadable()
+    parts, unreadable = held_out(read_manifest(manifest)), Unreadable()
     if not opened.description.photographs:
         say("pigeon-edge: the bundle's gallery has no photographs: the true geocell is that of the nearest centroid")
-    fitted = fit_confidence(locator, gallery, parts.fit, unreadable, risk)
-    unseen = _outcomes(locator, gallery, parts.check, unreadable, fitted.settings.temperature)
+    with open_locator(opened, confidence=UNFITTED) as locator:
+        gallery = open_gallery(opened)
+        fitted = fit_confidence(locator, gallery, parts.fit, unreadable, files.settings.parent, risk)
+        _write_settings(files.settings, fitted)
+        unseen = _unseen(locator, gallery, parts.check, unreadable, fitted.settings.temperature)
     found = report(fitted.settings, fitted.outcomes, unseen)
-    write_json(files.settings, fitted.settings.to_json())
     if files.report:
-        write_json(files.report, _document(locator.label, fitted, found, parts, unreadable))
+        write_json(files.report, _document(opened.label, fitted, found, parts, unreadable))
     if files.picture:
         write_picture(files.picture, found, risk)
-    _tell(files.settings, fitted, found, parts, unreadable)
+    _tell(fitted, found, parts, unreadable)
 
 
-def _outcomes(
+def _write_settings(path: Path, fitted: Fitted) -> None:
+    write_json(path, fitted.settings.to_json())
+    places = len(set(fitted.outcomes.place.tolist()))
+    say(f"pigeon-edge: {path}: fitted on {fitted.settings.fitted_on:,} photographs of {places:,} places")
+
+
+def _unseen(
     locator: Locator, gallery: Gallery, rows: Sequence[PhotoRow], unreadable: Unreadable, temperature: float
 ) -> Outcomes:
-    return outcomes_of(encoded(locator, rows, unreadable), truth_of(rows, gallery, locator.cells), locator, temperature)
+    batches = encoded(locator, rows, unreadable, Purpose.JUDGE)
+    return outcomes_of(batches, truth_of(rows, gallery, locator.cells), locator, temperature)
 
 
 def _document(label: str, fitted: Fitted, found: Report, parts: HeldOut, unreadable: Unreadable) -> dict[str, Any]:
@@ -75,13 +84,9 @@ def _document(label: str, fitted: Fitted, found: Report, parts: HeldOut, unreada
     }
 
 
-def _tell(path: Path, fitted: Fitted, found: Report, parts: HeldOut, unreadable: Unreadable) -> None:
+def _tell(fitted: Fitted, found: Report, parts: HeldOut, unreadable: Unreadable) -> None:
     unseen = found.coverage[0].found
-    say(
-        f"pigeon-edge: {path}: fitted on {fitted.settings.fitted_on:,} photographs of "
-        f"{len(set(fitted.outcomes.place.tolist())):,} places; checked on {unseen.photographs:,} of {unseen.places:,} "
-        f"others ({parts.checked_on}):"
-    )
+    say(f"pigeon-edge: checked on {unseen.photographs:,} of {unseen.places:,} others ({parts.checked_on}):")
     for line in lines_of(found, fitted.settings):
         say(f"  {line}")
     if unreadable.reasons:
