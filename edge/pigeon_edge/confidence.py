@@ -48,6 +48,7 @@ class ConfidenceSettings:
     ``temperature`` divides the logits. The radii are tables: answers whose expected error is at most ``expected_km[i]``
     (S - 1,) have the radius ``[i]`` (S,), the surest first. ``claims`` are the distances that answers may claim, the
     nearest first; of the answers that claim one of them, or a nearer one, at most ``risk`` (0..1) are wrong.
+    ``graph_sha256`` is of the INT8 graph whose answers these were, None where it was not written down.
     """
 
     temperature: float
@@ -57,6 +58,7 @@ class ConfidenceSettings:
     risk: float
     claims: tuple[Claim, ...]
     fitted_on: int
+    graph_sha256: str | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that cannot be meant."""
@@ -141,6 +143,7 @@ def read_confidence(path: Path) -> ConfidenceSettings:
 
 
 def _settings_of(document: Mapping[str, Any]) -> ConfidenceSettings:
-    listed = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
+    listed: dict[str, Any] = {"graph_sha256": None}
+    listed |= {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
     claims = {"claims": tuple(Claim(**claim) for claim in listed["claims"])} if "claims" in listed else {}
     return read_settings(ConfidenceSettings, {**listed, **claims})

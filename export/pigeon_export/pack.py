@@ -15,10 +15,10 @@ import onnx
 from safetensors.numpy import save_file
 
 from pigeon_calibration.acceptance import INT8_REPORT, check_not_unverified
-from pigeon_calibration.observe import load_graph
+from pigeon_calibration.observe import load_graph, preprocess_spec
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.bundle import ENVIRONMENT, GRAPH, MANIFEST, TWIN, Description, open_bundle, seal, verify
-from pigeon_edge.confidence import UNFITTED, read_confidence
+from pigeon_edge.confidence import UNFITTED, ConfidenceSettings, read_confidence
 from pigeon_edge.encoders import Encoding, Engine, open_graph
 from pigeon_edge.environment import EnvironmentSettings, check_outputs, settings_of_graph
 from pigeon_edge.errors import EngineError, InputError
@@ -80,6 +80,7 @@ def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path
         reports = {key: _read_json(path) for key, path in _reports(parts).items() if path}
         _check_calibration(parts, reports.get("calibration"))
         confidence = read_confidence(scratch / "confidence.json")
+        _check_confidence(parts, confidence)
         card = model_card(description, naming.about, confidence, reports, environment)
         (scratch / "MODEL_CARD.md").write_text(card, "utf-8")
         seal(scratch, description)
@@ -140,6 +141,8 @@ def _check_twin(parts: Parts, folder: Path) -> None:
     """Raise InputError where the full-precision graph is not of the same model: engines are built from it."""
     if parts.full_precision is None:
         return
+    if preprocess_spec(load_graph(parts.full_precision)) != preprocess_spec(load_graph(parts.encoder)):
+        raise InputError(f"{parts.full_precision}: expected a graph for the pixels of {parts.encoder}, found another's")
     try:
         cosine = least_cosine(open_graph(parts.full_precision, Engine.ONNXRUNTIME), read_golden(folder / GOLDEN))
     except EngineError as error:
@@ -148,6 +151,15 @@ def _check_twin(parts: Parts, folder: Path) -> None:
         raise InputError(
             f"{parts.full_precision}: expected the full-precision twin of {parts.encoder}, found one that answers the "
             f"probes otherwise (cosine {cosine:.4f}, {LEAST_COSINE} at least); give what it was calibrated from"
+        )
+
+
+def _check_confidence(parts: Parts, confidence: ConfidenceSettings) -> None:
+    """Raise InputError where confidence was fitted on the answers of another graph: its promises are of those."""
+    if confidence.graph_sha256 not in (None, sha256_of(parts.encoder)):
+        raise InputError(
+            f"{parts.confidence}: expected confidence that was fitted with {parts.encoder}, found that of another "
+            "graph; run `calibrate confidence` on a bundle with this one"
         )
 
 

@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 from pigeon_calibration.cli import app
 from pigeon_calibration.confidence import stage
+from pigeon_edge.bundle import GRAPH
 from pigeon_edge.confidence import read_confidence
 from pigeon_edge.errors import InputError, UsageError
+from pigeon_edge.files import sha256_of
 from pigeon_edge.photo_manifest import Split, read_manifest, write_manifest
 from pigeon_edge.testing import FakeEncoder
 
@@ -33,16 +35,17 @@ def manifest(tmp_path):
     return folder / "photos.csv"
 
 
-def test_command_writes_settings_report_and_picture(run, manifest, tmp_path):
+def test_command_writes_settings_report_and_picture(run, bundle, manifest, tmp_path):
     out, told, plot = tmp_path / "o" / "c.json", tmp_path / "o" / "r.json", tmp_path / "o" / "p.png"
     (manifest.parent / "0.png").unlink(missing_ok=True)
     broken = next(path for path in sorted(manifest.parent.glob("*.png")))
     broken.write_text("no photograph")
     result = run("--out", out, "--report", told, "--plot", plot, "--risk", "0.2")
     assert result.exit_code == 0, result.exception
-    assert result.stdout == ""
+    assert result.stdout.count("\n") == 7
     settings, document = read_confidence(out), json.loads(told.read_text())
     assert document["settings"] == json.loads(out.read_text())
+    assert settings.graph_sha256 == sha256_of(bundle.file(GRAPH))
     assert document["schema"] == "pigeon-edge/confidence-report@1"
     assert document["checked_on"] == "test split"
     assert settings.claims[-1].within_km == 2500
@@ -56,7 +59,7 @@ def test_command_writes_settings_report_and_picture(run, manifest, tmp_path):
     assert document["claims"][1]["curve"][-1]["claimed"] == 1
     assert broken.name in document["unreadable"][0]
     assert f"left out 1 photographs that cannot be read: {broken}: expected an image" in result.stderr
-    assert "truth within the 90% radius" in result.stderr
+    assert "truth within the 90% radius" in result.stdout
     with Image.open(plot) as image:
         assert image.format == "PNG"
         assert image.width > 1000
@@ -108,7 +111,7 @@ def test_the_encoder_is_released_before_the_picture_is_drawn(run, manifest, tmp_
             happened.append("released")
 
     monkeypatch.setattr(stage, "open_locator", lambda *_, **__: replace(locator, encoder=Releasing()))
-    monkeypatch.setattr(stage, "write_picture", lambda *_: happened.append("drawn"))
+    monkeypatch.setattr("pigeon_calibration.confidence.picture.write_picture", lambda *_: happened.append("drawn"))
     assert run("--out", tmp_path / "c.json", "--plot", tmp_path / "p.png").exit_code == 0
     assert happened == ["released", "drawn"]
     for path in manifest.parent.glob("*.png"):

@@ -50,7 +50,7 @@ def test_unreadable_files_are_counted_and_left_out(photographs):
 
 def test_nothing_but_unreadable_files_is_refused(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"no image")
-    with pytest.raises(InputError, match=r"a.jpg and 0 more: expected photographs, none can be read"):
+    with pytest.raises(InputError, match=r"a.jpg: expected photographs, none can be read"):
         list(Photographs([tmp_path / "a.jpg"], PreprocessSpec(32)).batches())
 
 

@@ -251,6 +251,16 @@ def test_the_report_must_be_of_this_graph(parts, tmp_path, wrong):
         pack(replace(parts, calibration=tmp_path / "report.json"), NAMING, PaperRefinement(), tmp_path / "out.pigeon")
 
 
+def test_confidence_must_be_of_this_graph(parts, tmp_path):
+    file = tmp_path / "fitted.json"
+    for graph_sha256 in (None, sha256_of(parts.encoder)):
+        file.write_text(json.dumps(replace(UNFITTED, graph_sha256=graph_sha256).to_json()))
+        pack(replace(parts, confidence=file), NAMING, PaperRefinement(), tmp_path / "out.pigeon")
+    file.write_text(json.dumps(replace(UNFITTED, graph_sha256="00").to_json()))
+    with pytest.raises(InputError, match=r"fitted\.json: expected confidence that was fitted with"):
+        pack(replace(parts, confidence=file), NAMING, PaperRefinement(), tmp_path / "out.pigeon")
+
+
 def test_a_folder_of_something_else_is_left_alone(parts, tmp_path):
     (tmp_path / "photographs").mkdir()
     (tmp_path / "photographs" / "precious").touch()

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from pigeon_calibration.confidence.report import ClaimKept, Coverage, Report
+from pigeon_calibration.confidence.report import TOLERANCE, ClaimKept, Coverage, Report
 from pigeon_calibration.confidence.temperature import Bin, calibration_error
 from pigeon_edge.files import replacing
 
@@ -19,9 +19,6 @@ INK, PALE = "#2d3440", "#c3c9d1"
 OURS, RIVAL = "#b4442f", "#8a93a0"
 DISTANCES = ("#b4442f", "#d99a4e", "#4f8a6b", "#5b7fa6")
 """Colours of the distances that are claimed, the nearest first."""
-
-_TOLERANCE = 0.02
-"""The promise: coverage on unseen photographs is off by no more."""
 
 FEWEST = 20
 """Photographs in a bin that is drawn: the share of fewer says nothing."""
@@ -55,7 +52,7 @@ def _reliability(axes: Axes, before: Sequence[Bin], after: Sequence[Bin]) -> Non
 
 def _coverage(axes: Axes, levels: Sequence[tuple[float, float]], promises: Sequence[Coverage]) -> None:
     _square(axes, "Does the truth lie within the radius?", "promised", "found on unseen photographs")
-    axes.fill_between([0, 1], [-_TOLERANCE, 1 - _TOLERANCE], [_TOLERANCE, 1 + _TOLERANCE], color=PALE, alpha=0.6, lw=0)
+    axes.fill_between([0, 1], [-TOLERANCE, 1 - TOLERANCE], [TOLERANCE, 1 + TOLERANCE], color=PALE, alpha=0.6, lw=0)
     axes.plot(*zip(*levels, strict=True), color=OURS, linewidth=1.6, label="any share, fitted alike")
     for promise in promises:
         found = promise.found

@@ -22,6 +22,9 @@ Ids = npt.NDArray[np.int64]
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
+TOLERANCE = 0.02
+"""The promise: coverage on unseen photographs is off by no more, but for chance."""
+
 Z_95 = 1.959964
 """The normal distribution has 95 % of its mass within so many standard deviations."""
 
@@ -109,8 +112,8 @@ def lines_of(found: Report, settings: ConfidenceSettings) -> Iterator[str]:
     for each in found.coverage:
         thirds = ", ".join(f"{third.share:.1%}" for third in each.thirds)
         yield (
-            f"truth within the {each.promised:.0%} radius: {_interval(each.found)}, of thirds by radius {thirds}; "
-            f"median radius {each.median_radius_km:,.0f} km"
+            f"truth within the {each.promised:.0%} radius: {_interval(each.found)}{_doubt(each)}, of thirds by radius "
+            f"{thirds}; median radius {each.median_radius_km:,.0f} km"
         )
     yield from (_claim_line(each, settings.risk) for each in found.claims)
 
@@ -119,12 +122,19 @@ def _claim_line(kept: ClaimKept, risk: float) -> str:
     within = f"within {kept.within_km:,.0f} km"
     if kept.least_mass is None:
         return (
-            f"{within}: never claimed, for no threshold that farther claims allow has surely at most {risk:.0%} wrong"
+            f"{within}: never claimed, for no threshold that farther claims allow has surely at most {risk:.0%} wrong; "
+            "more places may prove one"
         )
     if kept.wrong is None:
         return f"{within}: claimed by none of these"
     wrong = f"{_interval(kept.wrong)} of them wrong"
     return f"{within}: claimed by {kept.claimed:.1%}, {wrong}; {kept.wrong_of_all:.1%} of all"
+
+
+def _doubt(each: Coverage) -> str:
+    """Return a remark where what was found is further from the promise than chance and two points explain."""
+    low, high = each.found.low - TOLERANCE, each.found.high + TOLERANCE
+    return "" if low <= each.promised <= high else " (NOT as promised: other photographs than those fitted on?)"
 
 
 def _interval(found: Share) -> str:

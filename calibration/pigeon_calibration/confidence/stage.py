@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import typer
 
 from pigeon_calibration.confidence.encoded import Unreadable, encoded
 from pigeon_calibration.confidence.fit import Fitted, fit_confidence
 from pigeon_calibration.confidence.held_out import HeldOut, Purpose, held_out
 from pigeon_calibration.confidence.outcomes import Outcomes, outcomes_of, truth_of
-from pigeon_calibration.confidence.picture import write_picture
 from pigeon_calibration.confidence.report import Report, lines_of, report
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.bundle import GRAPH, open_bundle
 from pigeon_edge.cli.console import say
 from pigeon_edge.confidence import UNFITTED
 from pigeon_edge.errors import UsageError
-from pigeon_edge.files import write_json
+from pigeon_edge.files import check_files, write_json
 from pigeon_edge.gallery import Gallery, open_gallery
 from pigeon_edge.locator import Locator, open_locator
 from pigeon_edge.photo_manifest import PhotoRow, read_manifest
@@ -42,7 +43,8 @@ def calibrate_confidence(bundle: Path, manifest: Path, files: Files, risk: float
     The settings are written as soon as they are fitted, so that they stay where judging them fails. Raises InputError
     where the manifest's held-out photographs do not do, UsageError where a file would be overwritten.
     """
-    _check_distinct(manifest, files)
+    check_files([files.settings, files.report, files.picture], [manifest])
+    _check_picture(files.picture)
     opened = open_bundle(bundle)
     parts, unreadable = held_out(read_manifest(manifest)), Unreadable()
     if not opened.description.photographs:
@@ -50,12 +52,15 @@ def calibrate_confidence(bundle: Path, manifest: Path, files: Files, risk: float
     with open_locator(opened, confidence=UNFITTED) as locator:
         gallery = open_gallery(opened)
         fitted = fit_confidence(locator, gallery, parts.fit, unreadable, files.settings.parent, risk)
+        fitted = replace(fitted, settings=replace(fitted.settings, graph_sha256=opened.files[GRAPH][1]))
         _write_settings(files.settings, fitted)
         unseen = _unseen(locator, gallery, parts.check, unreadable, fitted.settings.temperature)
     found = report(fitted.settings, fitted.outcomes, unseen)
     if files.report:
         write_json(files.report, _document(opened.label, fitted, found, parts, unreadable))
     if files.picture:
+        from pigeon_calibration.confidence.picture import write_picture  # matplotlib, which only pictures need
+
         write_picture(files.picture, found, risk)
     _tell(fitted, found, parts, unreadable)
 
@@ -88,13 +93,12 @@ def _tell(fitted: Fitted, found: Report, parts: HeldOut, unreadable: Unreadable)
     unseen = found.coverage[0].found
     say(f"pigeon-edge: checked on {unseen.photographs:,} of {unseen.places:,} others ({parts.checked_on}):")
     for line in lines_of(found, fitted.settings):
-        say(f"  {line}")
+        typer.echo(f"  {line}")
     if unreadable.reasons:
         shown = "; ".join(unreadable.reasons[:_SHOWN_FAILURES])
         say(f"pigeon-edge: left out {len(unreadable.reasons)} photographs that cannot be read: {shown}")
 
 
-def _check_distinct(manifest: Path, files: Files) -> None:
-    paths = [path.resolve() for path in (manifest, files.settings, files.report, files.picture) if path]
-    if len(set(paths)) < len(paths):
-        raise UsageError("--manifest, --out, --report and --plot must be different files; name others")
+def _check_picture(path: Path | None) -> None:
+    if path and path.suffix.lower() != ".png":
+        raise UsageError(f"{path}: expected the name of a picture that ends in .png; name another")
