@@ -27,6 +27,8 @@ class Parity:
     the agreement of each task output that both have: the share with the same first class, and of regressions the least
     coefficient of determination of a column. No threshold is set for it: where a head's answers hardly vary, as of a
     month that photographs do not show, neither number says whether int8 has done harm.
+    ``retrieval_recall`` is the mean share of a photograph's five nearest neighbours among the others that stay such;
+    None where there are too few of them.
     """
 
     photographs: int
@@ -36,14 +38,16 @@ class Parity:
     top1_agreement: float | None
     top5_agreement: float | None
     tasks: Mapping[str, float] = field(default_factory=dict)
+    retrieval_recall: float | None = None
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a parity must reach: the cosine that 99 % of photographs reach, and the share with the same first cell."""
+    """What a parity must reach: the cosine of 99 % of photographs, and the shares of first cells and neighbours kept."""
 
     cosine_p01: float
     top1_agreement: float
+    retrieval_recall: float = 0.0
 
     def misses(self, parity: Parity) -> list[str]:
         """Return what falls short, in words; empty when it passes."""
@@ -52,10 +56,14 @@ class Thresholds:
             found.append(f"embedding cosine p01 {parity.cosine_p01:.4f} is under {self.cosine_p01:g}")
         if parity.top1_agreement is not None and not parity.top1_agreement >= self.top1_agreement:
             found.append(f"top-1 cell agreement {parity.top1_agreement:.4f} is under {self.top1_agreement:g}")
+        if parity.retrieval_recall is not None and not parity.retrieval_recall >= self.retrieval_recall:
+            found.append(
+                f"recall of nearest neighbours {parity.retrieval_recall:.4f} is under {self.retrieval_recall:g}"
+            )
         return found
 
 
-INT8_THRESHOLDS = Thresholds(cosine_p01=0.98, top1_agreement=0.95)
+INT8_THRESHOLDS = Thresholds(cosine_p01=0.98, top1_agreement=0.95, retrieval_recall=0.9)
 """What an int8 graph must reach against its full-precision twin to ship."""
 
 

@@ -58,5 +58,7 @@ def _nearest(queries: Doubles, gallery: Doubles) -> npt.NDArray[np.int64]:
 
 
 def _unit(rows: npt.ArrayLike) -> Doubles:
-    vectors = np.asarray(rows, np.float64)
+    vectors = np.nan_to_num(
+        np.asarray(rows, np.float64), posinf=0.0, neginf=0.0
+    )  # what is no number is near to nothing
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30))

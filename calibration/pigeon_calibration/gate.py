@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnx
 
 from pigeon_calibration.acceptance import Parity, Thresholds
+from pigeon_calibration.answers import retrieval_recall
 from pigeon_calibration.observe import Runner
 from pigeon_edge import golden
 from pigeon_edge.encoders.protocol import Encoder, Encoding
@@ -30,7 +31,7 @@ def compare(a: Encoding, b: Encoding) -> Parity:
     lowest, p01 = float(cosine.min()), float(np.quantile(cosine, 0.01, method="lower"))
     top1, top5 = (_cell_agreement(a, b, count) for count in (1, 5))
     tasks = {name: _task_agreement(name, a.tasks[name], b.tasks[name]) for name in a.tasks if name in b.tasks}
-    return Parity(len(cosine), lowest, p01, float(np.median(cosine)), top1, top5, tasks)
+    return Parity(len(cosine), lowest, p01, float(np.median(cosine)), top1, top5, tasks, retrieval_recall(a, b))
 
 
 def determination(reference: npt.ArrayLike, found: npt.ArrayLike) -> float:

@@ -68,7 +68,7 @@ def calibrate_int8(graph: Path, images: Path, *, out: Path, report: Path, choice
     model, spec = _checked(graph)
     centroids = _centroids(choices.cells, model)
     candidates = observe.list_photographs(images)
-    chosen = sample.choose(candidates, choices.limit, choices.seed)
+    chosen = observe.without_copies(sample.choose(candidates, choices.limit, choices.seed))
     calibration, judged = Photographs(chosen.calibration, spec), Photographs(chosen.gate, spec)
     prepared = _prepared(model, calibration, choices.cache)
     _warn_of_few(calibration, judged)

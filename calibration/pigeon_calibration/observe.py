@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from pigeon_calibration.sample import Candidate, candidates_of_folder, candidates_of_rows
+from pigeon_calibration.sample import Candidate, Sample, candidates_of_folder, candidates_of_rows
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.encoders.protocol import Encoding, encoding_of
 from pigeon_edge.errors import EngineError, InputError, MissingToolError, UsageError
@@ -74,6 +74,21 @@ def list_photographs(images: Path) -> list[Candidate]:
     if not found:
         raise InputError(f"{images}: expected photographs, found none; give a folder of images or a manifest")
     return found
+
+
+def without_copies(chosen: Sample) -> Sample:
+    """Return a sample whose photographs to judge by are no copies of those to calibrate on.
+
+    Raises InputError where all of them are.
+    """
+    seen = {sha256_of(path) for path in chosen.calibration if path.is_file()}
+    gate = tuple(path for path in chosen.gate if not path.is_file() or sha256_of(path) not in seen)
+    if not gate:
+        raise InputError(
+            f"{_counted(chosen.gate)}: expected photographs to judge by, found copies of those to calibrate on; add"
+            " others"
+        )
+    return Sample(chosen.calibration, gate)
 
 
 class Photographs:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pigeon_calibration.acceptance import INT8_REPORT, Parity, Thresholds
-from pigeon_calibration.answers import moved, percent_within, retrieval_recall
+from pigeon_calibration.answers import moved, percent_within
 from pigeon_calibration.prepare import Prepared
 from pigeon_calibration.sensitivity import HandedBack
 from pigeon_edge import __version__
@@ -66,7 +66,7 @@ def document(
         "cell_top1_agreement": parity.top1_agreement,
         "cell_top5_agreement": parity.top5_agreement,
         **{f"{name}_agreement": round(agreement, 4) for name, agreement in parity.tasks.items()},
-        "retrieval_recall_at_5": retrieval_recall(judged.reference, judged.candidate),
+        "retrieval_recall_at_5": parity.retrieval_recall,
         **_answers(judged),
         "thresholds": asdict(thresholds),
         "method": METHOD,

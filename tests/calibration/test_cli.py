@@ -29,7 +29,7 @@ def run(*arguments):
 
 
 def test_folder_becomes_an_int8_graph_and_a_report(graph, photographs, tmp_path, pixels):
-    (photographs / "broken.jpg").write_bytes(b"no image")
+    (photographs / "broken.jpg").write_bytes(b"no image %d" % number)
     out = tmp_path / "out" / "encoder.int8.onnx"
     result = run("int8", graph, "--images", photographs, "--out", out, "--limit", 10)
     assert result.exit_code == 0, result.exception
@@ -163,7 +163,7 @@ def test_folder_without_photographs_is_refused(name, words, graph, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "unreadable").mkdir()
     for number in range(4):
-        (tmp_path / "unreadable" / f"{number}.jpg").write_bytes(b"no image")
+        (tmp_path / "unreadable" / f"{number}.jpg").write_bytes(b"no image %d" % number)
     result = run("int8", graph, "--images", tmp_path / name, "--out", tmp_path / "o.onnx")
     assert isinstance(result.exception, InputError)
     assert words in str(result.exception)

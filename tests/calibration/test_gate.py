@@ -13,7 +13,7 @@ from pigeon_edge.encoders.protocol import Encoding
 
 
 def test_thresholds_of_int8():
-    assert Thresholds(cosine_p01=0.98, top1_agreement=0.95) == INT8_THRESHOLDS
+    assert Thresholds(cosine_p01=0.98, top1_agreement=0.95, retrieval_recall=0.9) == INT8_THRESHOLDS
 
 
 def test_cosine_is_that_of_the_angle():
@@ -96,7 +96,7 @@ def test_thresholds_are_reached_or_missed_in_words(found, misses):
 
 def test_graph_agrees_with_itself(encoder, pixels):
     one = pytest.approx(1.0)
-    assert measure(encoder, encoder, [pixels[:5], pixels[5:]]) == Parity(16, one, one, one, 1.0, 1.0)
+    assert measure(encoder, encoder, [pixels[:5], pixels[5:]]) == Parity(16, one, one, one, 1.0, 1.0, {}, 1.0)
 
 
 def test_verdict_is_written_into_a_copy(encoder):

@@ -12,7 +12,9 @@ from pigeon_calibration.observe import (
     list_photographs,
     load_graph,
     preprocess_spec,
+    without_copies,
 )
+from pigeon_calibration.sample import Sample
 from pigeon_edge.errors import EngineError, InputError
 from pigeon_edge.preprocess import PreprocessSpec
 
@@ -84,3 +86,13 @@ def test_graph_that_does_not_run_is_an_engine_error(encoder):
     encoder.graph.node[3].op_type = "Nonsense"
     with pytest.raises(EngineError, match=r"expected a graph that ONNX Runtime runs"):
         Runner(encoder)
+
+
+def test_copies_of_what_is_calibrated_on_judge_nothing(tmp_path):
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / name).write_bytes(content)
+    first, copy, other, missing = (tmp_path / name for name in ("a", "b", "c", "missing"))
+    kept = without_copies(Sample((first,), (copy, other, missing)))
+    assert kept == Sample((first,), (other, missing))
+    with pytest.raises(InputError, match="b: expected photographs to judge by, found copies of those to calibrate on"):
+        without_copies(Sample((first,), (copy,)))

@@ -36,4 +36,4 @@ def test_equal_encodings_pass_and_turned_ones_fail_every_tolerance():
     encoding, turned = Encoding(embedding, logits), Encoding(-embedding, -logits)
     for tolerance in TOLERANCES.values():
         assert tolerance.misses(compare(encoding, encoding)) == []
-        assert len(tolerance.misses(compare(encoding, turned))) == 2
+        assert len(tolerance.misses(compare(encoding, turned))) == 2 + (tolerance.retrieval_recall > 0)
