@@ -59,10 +59,10 @@ def automatic(bundle: Bundle, precision: Precision = Precision.INT8) -> Choice:
         try:
             find_engine(graph_sha256)
         except (EngineError, MissingToolError) as error:
-            return Choice(_on_processor(), f"not on the GPU: {error}")
+            return Choice(on_processor(), f"not on the GPU: {error}")
         return Choice(Engine.TENSORRT, None)
     unused = l4t_branch() and f"not on the GPU: no TensorRT engine of this bundle yet; build one: {REBUILD}"
-    return Choice(_on_processor(), unused)
+    return Choice(on_processor(), unused)
 
 
 def open_encoder(bundle: Bundle, engine: Engine = Engine.AUTO, precision: Precision = Precision.INT8) -> Encoder:
@@ -79,7 +79,7 @@ def open_graph(graph: Path, engine: Engine = Engine.AUTO) -> Encoder:
     """
     if engine is Engine.TENSORRT:
         return _open_tensorrt(sha256_of(graph))
-    chosen = _on_processor() if engine is Engine.AUTO else engine
+    chosen = on_processor() if engine is Engine.AUTO else engine
     return OpenVinoEncoder(graph) if chosen is Engine.OPENVINO else OnnxRuntimeEncoder(graph)
 
 
@@ -105,5 +105,6 @@ def _sha256(bundle: Bundle, precision: Precision) -> str:
     return bundle.files[name][1]
 
 
-def _on_processor() -> Engine:
+def on_processor() -> Engine:
+    """Return what runs graphs on the processor: OpenVINO where it is installed, else ONNX Runtime."""
     return Engine.OPENVINO if importlib.util.find_spec("openvino") else Engine.ONNXRUNTIME
