@@ -214,18 +214,9 @@ def test_bench_tells_the_engine_and_its_precision(tiny, trt, photographs, monkey
     monkeypatch.setattr("pigeon_edge.cli.bench.WARM_UP_S", 0.01)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # the command sets it
     _build(tiny, trt, verdict=Verdict(precision, "faster", {}))
-    command = [
-        "bench",
-        "--duration",
-        "0.1",
-        "--bundle",
-        tiny.path,
-        "--images",
-        photographs,
-        "--out",
-        tmp_path / "b.json",
-    ]
-    found = CliRunner().invoke(app, [str(argument) for argument in command])
+    files = {"--bundle": tiny.path, "--images": photographs, "--out": tmp_path / "b.json"}
+    options = [str(part) for pair in files.items() for part in pair]
+    found = CliRunner().invoke(app, ["bench", "--duration", "0.1", *options])
     assert found.exit_code == 0, found.output
     assert f"engine       tensorrt 10.3.0, {precision.value}\n" in found.stdout
     told = json.loads((tmp_path / "b.json").read_text())["engine"]
