@@ -43,7 +43,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a parity must reach: the cosine of 99 % of photographs, and the shares of first cells and neighbours kept."""
+    """What a parity must reach: the cosine of 99 % of photographs, the shares of first cells and neighbours kept."""
 
     cosine_p01: float
     top1_agreement: float

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -82,6 +81,8 @@ def nearest_other(vectors: Floats) -> npt.NDArray[np.int64]:
     Sought in the nearest neighbourhoods, which are all of them up to some thousands of cells: a hundred thousand take
     a second and no table of their distances.
     """
+    import faiss  # here, not above: pigeon-edge doctor must start where it is missing or aborts
+
     points = np.ascontiguousarray(vectors, np.float32)
     quantizer: Any = faiss.IndexFlatL2(3)
     index: Any = faiss.IndexIVFFlat(quantizer, 3, max(len(points) // _NEIGHBOURHOOD, 1))

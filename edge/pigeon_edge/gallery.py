@@ -2,7 +2,8 @@
 
 One faiss IVF file: the coarse quantizer holds the prototypes (mean embeddings of location clusters), each inverted
 list the photographs of one cluster. The geocell head and the prototypes choose the lists (``search_preassigned``), so
-nothing else is read from disk. All vectors have unit length; distances are Euclidean.
+nothing else is read from disk. All vectors have unit length; distances are Euclidean. faiss is imported where it is
+used: ``pigeon-edge doctor`` must start where it is missing or aborts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -19,8 +19,6 @@ from pigeon_edge.errors import BundleError
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
-
-_READ_FLAGS = faiss.IO_FLAG_MMAP_IFC | faiss.IO_FLAG_READ_ONLY
 
 
 class Gallery:
@@ -72,6 +70,8 @@ class Gallery:
 
     def cell_of_photographs(self) -> tuple[Ids, npt.NDArray[np.float64]]:
         """Return the geocell (M,) and coordinates (M, 2) of all photographs; reads every id, none of the vectors."""
+        import faiss
+
         cell_of_cluster = np.repeat(np.arange(len(self._cell_offsets) - 1), np.diff(self._cell_offsets))
         cells = np.empty(self._index.ntotal, np.int64)
         lists = self._index.invlists
@@ -102,10 +102,12 @@ def _are_offsets(offsets: npt.NDArray[Any], count: int) -> bool:
 
 
 def _read_index(path: Path) -> Any:
+    import faiss
+
     # One query scans a few short lists: threads would cost more than they save, and fight the encoder's.
     faiss.omp_set_num_threads(1)
     try:
-        index = faiss.read_index(str(path), _READ_FLAGS)
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC | faiss.IO_FLAG_READ_ONLY)
     except (RuntimeError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise BundleError(f"{path}: not a readable faiss index ({reason}); copy the bundle again") from error
@@ -116,6 +118,8 @@ def _read_index(path: Path) -> Any:
 
 def _prototypes_of(index: Any) -> Floats:
     """Return a view (K, D) of the quantizer's vectors: the pages stay where they are mapped."""
+    import faiss
+
     quantizer: Any = faiss.downcast_index(index.quantizer)
     view = faiss.rev_swig_ptr(quantizer.get_xb(), quantizer.ntotal * quantizer.d)
     return np.asarray(view).reshape(quantizer.ntotal, quantizer.d)

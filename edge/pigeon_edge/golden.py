@@ -43,6 +43,8 @@ def read_golden(path: Path) -> Golden:
         missing = {INPUT, *OUTPUTS} - set(tensors)
         if missing:
             raise ValueError(f"no {', '.join(sorted(missing))}")
+        if not len(tensors[INPUT]):
+            raise ValueError("found none")
         return Golden(tensors[INPUT], encoding_of(tensors))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{path}: expected golden probes, {error}; copy or pack the bundle again") from error
@@ -66,13 +68,19 @@ def _array(content: bytes, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
 def least_cosine(encoder: Encoder, golden: Golden) -> float:
     """Return the least cosine between what an encoder gives for a probe and what it must give: 1 is the same.
 
-    Of each probe, the embedding and the cell logits less their mean, which the posterior does not see; NaN where the
-    encoder gives NaN.
+    Of each probe, the embedding and the cell logits less their mean, which the posterior does not see: a single geocell
+    is certain whatever its logit. NaN where the encoder gives NaN.
     """
     found, expected = encoder.encode(golden.pixels), golden.encoding
     embedding = cosine_per_row(found.embedding, expected.embedding)
-    logits = cosine_per_row(_centred(found.cell_logits), _centred(expected.cell_logits))
+    logits = _logit_cosines(found.cell_logits, expected.cell_logits)
     return float(np.minimum(embedding, logits).min())
+
+
+def _logit_cosines(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    if a.shape[1] == b.shape[1] == 1:
+        return np.where(np.isfinite(a[:, 0]), 1.0, np.nan)
+    return cosine_per_row(_centred(a), _centred(b))
 
 
 def _centred(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

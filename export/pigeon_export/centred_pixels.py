@@ -35,7 +35,7 @@ def with_centred_pixels(model: onnx.ModelProto) -> onnx.ModelProto:
     nodes = []
     for node in model.graph.node:
         nodes.append(copied(node, [f"{pixels}.scaled" if name == pixels else name for name in node.input], node.output))
-        if node.name == cast.name:
+        if cast.output[0] in node.output:
             nodes.append(_node("Sub", [pixels, f"{pixels}.grey"], f"{pixels}.centred"))
             nodes.append(_node("Mul", [f"{pixels}.centred", f"{pixels}.span"], f"{pixels}.scaled"))
     kept = [tensor for tensor in model.graph.initializer if tensor.name not in arrays]

@@ -6,6 +6,7 @@ networks, in which no engine casts anything by itself, and of TensorRT's guide t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -118,6 +119,18 @@ def _signed(index: _Index) -> Iterator[str]:
             yield f"{node.name}: quantized to {other}, only int8 is read"
 
 
+def _one_source(index: _Index) -> Iterator[str]:
+    """A tensor comes from one place: ONNX's static single assignment (IR.md)."""
+    graph = index.model.graph
+    made = Counter(output for node in graph.node for output in node.output if output)
+    given = {*index.constants, *(value.name for value in graph.input)}
+    for name, nodes in made.items():
+        if nodes > 1:
+            yield f"{name}: {nodes} nodes give this tensor, only one may"
+        elif name in given:
+            yield f"{name}: a node gives this tensor, which is an input or a weight already"
+
+
 def _operators(index: _Index) -> Iterator[str]:
     for node in index.nodes(*_UNREAD_OPS):
         yield f"{node.name}: {node.op_type} is not read, quantization is written as Q and DQ"
@@ -202,8 +215,8 @@ def _finite(index: _Index) -> Iterator[str]:
 
 
 _RULES: tuple[Callable[[_Index], Iterable[str]], ...] = (
-    _opset, _operators, _weights_inside, _finite, _zero_points, _signed, _scales, _scale_types, _weight_channels,
-    _residuals, _layer_norms, _attention, _types,
+    _opset, _one_source, _operators, _weights_inside, _finite, _zero_points, _signed, _scales, _scale_types,
+    _weight_channels, _residuals, _layer_norms, _attention, _types,
 )  # fmt: skip
 
 

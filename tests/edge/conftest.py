@@ -114,3 +114,11 @@ def python(environment: dict[str, str], tmp_path: Path) -> Callable[..., subproc
         )
 
     return run
+
+
+@pytest.fixture
+def located(
+    pigeon: Callable[..., subprocess.CompletedProcess[str]], tiny: Bundle
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command with the tiny bundle."""
+    return lambda *arguments: pigeon(*arguments, "--bundle", tiny.path, "--engine", "onnxruntime")

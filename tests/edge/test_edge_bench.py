@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -101,6 +103,14 @@ def test_a_run_measures_stages_and_batches_for_as_long_as_it_is_told(photographs
     )
 
 
+def test_photographs_are_decoded_under_the_limit_that_they_were_read_with(photographs, locator):
+    read = read_photographs([photographs], locator.preprocess, 64 * 48)
+    assert list(Bench(locator, read, time.perf_counter).run(Record(planned_s=1e-6))) == []
+    small = replace(read, max_pixels=64 * 48 - 1)
+    with pytest.raises(InputError, match=r"1-red\.png: 64 x 48 pixels is over the limit"):
+        list(Bench(locator, small, time.perf_counter).run(Record(planned_s=1e-6)))
+
+
 def test_however_short_every_batch_is_measured_once(photographs, locator):
     read = read_photographs([photographs], locator.preprocess, 10**6)
     record = Record(planned_s=1e-6)
@@ -136,8 +146,8 @@ def test_bench_prints_a_page_and_writes_the_report(pigeon, tiny, photographs, tm
     assert "publish one of --duration 30m" in found.stderr
     document = json.loads((tmp_path / "b.json").read_text())
     assert (document["schema"], document["bundle"]) == ("pigeon-edge/bench@1", tiny.label)
-    assert document["engine"]["name"] == "onnxruntime"
-    assert document["engine"]["version"]
+    assert document["engine"] == {"name": "onnxruntime", "version": version("onnxruntime"), "precision": None}
+    assert f"engine       onnxruntime {version('onnxruntime')}\n" in found.stdout
     assert document["duration"]["interrupted"] is False
     assert [told["batch"] for told in document["throughput"]] == [1, 4, 8]
     latency = document["latency_ms"]
@@ -151,13 +161,28 @@ def test_bench_json_is_all_of_stdout(pigeon, tiny, photographs):
     assert json.loads(found.stdout)["photographs"]["found"] == 3
 
 
+LOOKS_ARE_TOLD = """
+import sys
+from pigeon_edge.bench.watch import Watch
+from pigeon_edge.cli import bench, main
+look = Watch.look
+def tell(watch):
+    look(watch)
+    print("looked", file=sys.stderr, flush=True)
+Watch.look, bench.WARM_UP_S = tell, 0.01
+main.main()
+"""
+"""The command, with a line whenever the sensors are looked at: before measuring begins, and after each second of it."""
+
+
 def test_an_interrupted_bench_prints_what_it_measured(tiny, photographs, environment):
-    command = [sys.executable, "-m", "pigeon_edge", "bench", "--duration", "1h", "--json", "--images", photographs]
+    command = [sys.executable, "-c", LOOKS_ARE_TOLD, "bench", "--duration", "1h", "--json", "--images", photographs]
     with subprocess.Popen(
         [*command, "--bundle", tiny.path, "--engine", "onnxruntime"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True,
     ) as process:  # fmt: skip
-        time.sleep(7)  # three of them warm up
+        for _ in range(2):  # the second: it has measured for a second
+            assert process.stderr.readline() == "looked\n"
         process.send_signal(signal.SIGINT)
         document = json.loads(process.communicate(timeout=30)[0])
     assert process.returncode == 130

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from pigeon_edge.encoders import Engine, open_encoder, open_graph
 from pigeon_edge.encoders.onnxruntime import OnnxRuntimeEncoder
 from pigeon_edge.encoders.openvino import OpenVinoEncoder
-from pigeon_edge.encoders.protocol import unit
+from pigeon_edge.encoders.protocol import label_of, unit
 from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.testing import FakeEncoder
 
@@ -73,6 +74,13 @@ def test_a_graph_without_the_logits_is_refused_when_it_is_opened(tmp_path, engin
     (tmp_path / "a.onnx").write_bytes(make_graph(("image_embedding",)))
     with pytest.raises(EngineError, match=r"an encoder has cell_logits, found only pixels, image_embedding; export"):
         open_graph(tmp_path / "a.onnx", engine)
+
+
+def test_encoders_tell_what_runs_them(tiny, engine):
+    name = {Engine.OPENVINO: "OpenVINO", Engine.ONNXRUNTIME: "ONNX Runtime"}[engine]
+    installed = version(engine.value)
+    assert label_of(open_encoder(tiny, engine)) == f"{name} {installed}"
+    assert label_of(FakeEncoder()) == "FakeEncoder"
 
 
 def test_automatic_is_openvino_where_it_is_installed(tiny, monkeypatch):

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import json
 import sys
 from importlib.machinery import ModuleSpec
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.cuda_stand_in import StandInCuda
 from tests.executing_engine import ExecutingTensorRt
 from tests.tensorrt_surfaces import RTX
+from typer.testing import CliRunner
 
+from pigeon_edge.bench.engine import engine_of
 from pigeon_edge.bundle import GRAPH
+from pigeon_edge.cli.main import app
 from pigeon_edge.cli.options import locator_of
 from pigeon_edge.encoders import Choice, Engine, automatic, open_encoder, open_graph
+from pigeon_edge.encoders.protocol import label_of
 from pigeon_edge.encoders.tensorrt import TensorRtEncoder
 from pigeon_edge.engines.api import Flavour, installed_flavour
 from pigeon_edge.engines.cache import RECORD, EngineCache, EnginePrecision, Verdict, default_folder
@@ -67,10 +73,10 @@ def _install(monkeypatch, trt):
     return trt
 
 
-def _build(bundle, trt, plan=None):
+def _build(bundle, trt, plan=None, verdict=VERDICT):
     """Store what ``export engine`` would: here an engine is the graph's own bytes."""
     key = EngineKey.of(bundle, trt.api, ORIN, None)
-    return EngineCache(default_folder()).store(key, bundle.file(GRAPH).read_bytes() if plan is None else plan, VERDICT)
+    return EngineCache(default_folder()).store(key, bundle.file(GRAPH).read_bytes() if plan is None else plan, verdict)
 
 
 def test_automatic_is_tensorrt_where_an_engine_was_built_for_this_machine(tiny, trt):
@@ -93,6 +99,9 @@ def test_tensorrt_rtx_runs_where_it_alone_is_installed(tiny, gpu, monkeypatch):
     assert installed_flavour() is Flavour.RTX
     with open_encoder(tiny) as encoder:
         assert isinstance(encoder, TensorRtEncoder)
+        assert label_of(encoder) == f"TensorRT-RTX {RTX}"
+        told = engine_of(encoder, tiny)
+    assert told == {"name": "tensorrt-rtx", "version": RTX, "precision": "int8"}
     _install(monkeypatch, ExecutingTensorRt("10.3.0", gpu))
     assert installed_flavour() is Flavour.TENSORRT
 
@@ -204,3 +213,17 @@ def test_an_engine_of_another_graph_is_none_of_this_one(tiny, trt):
     EngineCache(default_folder()).store(key, b"", VERDICT)
     assert automatic(tiny).hint is None
     assert automatic(tiny).engine is not Engine.TENSORRT
+
+
+@pytest.mark.parametrize("precision", EnginePrecision)
+def test_bench_tells_the_engine_and_its_precision(tiny, trt, photographs, monkeypatch, tmp_path, precision):
+    monkeypatch.setattr("pigeon_edge.cli.bench.WARM_UP_S", 0.01)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # the command sets it
+    _build(tiny, trt, verdict=Verdict(precision, "faster", {}))
+    files = {"--bundle": tiny.path, "--images": photographs, "--out": tmp_path / "b.json"}
+    options = [str(part) for pair in files.items() for part in pair]
+    found = CliRunner().invoke(app, ["bench", "--duration", "0.1", *options])
+    assert found.exit_code == 0, found.output
+    assert f"engine       tensorrt 10.3.0, {precision.value}\n" in found.stdout
+    told = json.loads((tmp_path / "b.json").read_text())["engine"]
+    assert told == {"name": "tensorrt", "version": "10.3.0", "precision": precision.value}

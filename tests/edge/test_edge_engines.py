@@ -176,7 +176,7 @@ def test_only_rtx_builds_for_another_gpu_than_the_one_at_hand():
     rtx.aim(config, "12.0")
     assert (config.aimed, config.num_compute_capabilities) == (120, 1)
     with pytest.raises(
-        EngineError, match=r"^TensorRT-RTX 1\.7 builds for compute capabilities 8\.6, 12\.0, not for 8\.7$"
+        UsageError, match=r"^TensorRT-RTX 1\.7 builds for compute capabilities 8\.6, 12\.0, not for 8\.7$"
     ):
         rtx.aim(config, "8.7")
     with pytest.raises(EngineError, match=r"^TensorRT 10\.3\.0 builds for the GPU at hand only"):

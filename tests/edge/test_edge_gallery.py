@@ -167,6 +167,7 @@ def test_a_large_gallery_is_mapped_and_not_read(tmp_path, python):
 _MAP_AND_SEARCH = """
 import re, sys
 from pathlib import Path
+import faiss  # whose own memory is not the gallery's
 import numpy as np
 from pigeon_edge.gallery import Gallery, _read_index
 

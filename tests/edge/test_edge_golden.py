@@ -65,6 +65,17 @@ def test_nan_never_passes(golden, toy):
     assert not least_cosine(Altered(toy, logits=lambda v: v * np.nan), golden) >= LEAST_COSINE
 
 
+def test_a_single_geocell_has_no_cosine_to_miss_and_nan_still_fails():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
+    given = FakeEncoder().encode(pixels)
+    golden = Golden(pixels, Encoding(given.embedding, given.cell_logits[:, :1]))
+    one = Altered(FakeEncoder(), logits=lambda v: v[:, :1] + 3)
+    assert least_cosine(one, golden) == pytest.approx(1.0)
+    assert least_cosine(Altered(FakeEncoder(), lambda p: p[..., ::-1], lambda v: v[:, :1]), golden) < 1
+    assert np.isnan(least_cosine(Altered(FakeEncoder(), logits=lambda v: v[:, :1] * np.nan), golden))
+    assert least_cosine(FakeEncoder(), golden) < LEAST_COSINE  # three geocells where one was packed
+
+
 def test_golden_probes_are_read_as_safetensors_writes_them(tmp_path):
     rng = np.random.default_rng(0)
     tensors = {"pixels": rng.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)}
@@ -76,6 +87,13 @@ def test_golden_probes_are_read_as_safetensors_writes_them(tmp_path):
     np.testing.assert_array_equal(found.encoding.embedding, tensors["image_embedding"])
     np.testing.assert_array_equal(found.encoding.cell_logits, tensors["cell_logits"])
     np.testing.assert_array_equal(found.encoding.tasks["climate_logits"], tensors["climate_logits"])
+
+
+def test_no_probes_are_refused(tmp_path):
+    tensors = {"image_embedding": np.zeros((0, 5), np.float32), "cell_logits": np.zeros((0, 7), np.float32)}
+    save_file({"pixels": np.zeros((0, 4, 4, 3), np.uint8), **tensors}, tmp_path / GOLDEN)
+    with pytest.raises(BundleError, match=rf"{GOLDEN}: expected golden probes, found none; copy or pack"):
+        read_golden(tmp_path / GOLDEN)
 
 
 def _file(header, body=b""):

@@ -106,6 +106,19 @@ def test_source_is_unchanged(graph):
     assert graph.SerializeToString() == before
 
 
+def test_nodes_need_no_names(graph, make_pixels):
+    """ONNX asks for none; as many nodes must be added as to a graph that has them, and no tensor be made twice."""
+    named = to_half(graph)
+    for node in graph.graph.node:
+        node.ClearField("name")
+    half = to_half(graph)
+    assert [node.output for node in half.graph.node] == [node.output for node in named.graph.node]
+    assert lint(half) == []
+    onnx.checker.check_model(half, full_check=True)
+    found = Runner(with_written_rounding(half)).encode(make_pixels())
+    assert compare(Runner(graph).encode(make_pixels()), found).cosine_p01 >= TOLERANCES["fp16"].cosine_p01
+
+
 def test_patch_embedding_of_a_dim_kernel_keeps_its_digits(graph):
     """A kernel a hundred times weaker: over 0..255 it would be 5e-6, of which half precision keeps four bits."""
     values = weights_of(graph)

@@ -176,6 +176,18 @@ def mean_of_a_norm(model):
     node_of(model, "layers.0.norm1").output.append("layers.0.norm1.mean")
 
 
+def two_nodes_of_one_tensor(model):
+    model.graph.node.append(helper.make_node("Identity", ["layers.0.norm1"], ["layers.0.norm2"]))
+
+
+def node_that_gives_a_weight(model):
+    model.graph.node.append(helper.make_node("Identity", ["layers.0.norm1"], ["positions.table"]))
+
+
+def node_that_gives_the_input(model):
+    model.graph.node.append(helper.make_node("Identity", ["layers.0.norm1"], ["pixels"]))
+
+
 def float_bias(model):
     set_constant(model, "layers.0.qkv.bias", np.ones(144, np.float32))
 
@@ -221,6 +233,9 @@ def infinite_half_weight(model):
     (infinite_weight, "layers.0.qkv.bias: the weight holds values that are not finite"),
     (half_statistics, "layers.0.norm1: the stash_type is not float32"),
     (mean_of_a_norm, "layers.0.norm1: 2 outputs, only the normalised tensor is read"),
+    (two_nodes_of_one_tensor, "layers.0.norm2: 2 nodes give this tensor, only one may"),
+    (node_that_gives_a_weight, "positions.table: a node gives this tensor, which is an input or a weight already"),
+    (node_that_gives_the_input, "pixels: a node gives this tensor, which is an input or a weight already"),
 ])  # fmt: skip
 def test_broken_rule_is_found_alone(quantized, spoil: Callable[[onnx.ModelProto], None], message: str):
     spoil(quantized)

@@ -8,7 +8,8 @@ from itertools import count
 import numpy as np
 
 from pigeon_edge.bench.photographs import Photographs
-from pigeon_edge.bench.record import BATCHES, Record
+from pigeon_edge.bench.record import Record
+from pigeon_edge.engines.key import BATCHES
 from pigeon_edge.locator import Locator
 from pigeon_edge.photograph import decode_pixels
 from pigeon_edge.preprocess import Pixels
@@ -55,9 +56,9 @@ class Bench:
 
     def _stages_s(self, row: int) -> list[float]:
         """Return the seconds that one photograph takes in each of ``STAGES``."""
-        path, content = self._photographs.paths[row], self._photographs.contents[row]
+        given = self._photographs
         times = [self._clock()]
-        pixels = decode_pixels(content, path, self._locator.preprocess)
+        pixels = decode_pixels(given.contents[row], given.paths[row], self._locator.preprocess, given.max_pixels)
         times.append(self._clock())
         encoding = self._locator.encoder.encode(pixels[None])
         times.append(self._clock())

@@ -19,12 +19,13 @@ MOST = 64
 
 @dataclass(frozen=True)
 class Photographs:
-    """P files' contents and their pixels (P, S, S, 3) uint8, of ``found`` photographs."""
+    """P files' contents and their pixels (P, S, S, 3) uint8, of ``found`` photographs, none above ``max_pixels``."""
 
     paths: tuple[Path, ...]
     contents: tuple[bytes, ...]
     pixels: Pixels
     found: int
+    max_pixels: int
 
     @property
     def median_bytes(self) -> int:
@@ -38,7 +39,7 @@ def read_photographs(paths: Sequence[Path], spec: PreprocessSpec, max_pixels: in
     chosen = spread(found, MOST)
     contents = tuple(_content(path) for path in chosen)
     decoded = [decode_pixels(content, path, spec, max_pixels) for path, content in zip(chosen, contents, strict=True)]
-    return Photographs(chosen, contents, np.stack(decoded), len(found))
+    return Photographs(chosen, contents, np.stack(decoded), len(found), max_pixels)
 
 
 def spread(paths: Sequence[Path], most: int) -> tuple[Path, ...]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import reduce
 
 from pigeon_edge.bench.latency import Drift, Latencies, drift
+from pigeon_edge.engines.key import BATCHES
 
 STAGES = ("decode", "encode", "classify and refine", "confidence")
-BATCHES = (1, 4, 8)
 _TENTHS = 10
 
 

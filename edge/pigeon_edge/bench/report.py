@@ -2,7 +2,7 @@
 
     schema       "pigeon-edge/bench@1"
     created      UTC, ISO 8601; version of pigeon-edge; bundle: name and digest
-    engine       {"name", "version"} of the library that ran the encoder
+    engine       {"name", "version"} of the library that ran the encoder; "precision" of a TensorRT engine, else null
     machine      the fields of ``system.machine.Machine``; load_per_core before the run; libraries by name
     photographs  {"count", "found", "median_bytes"}: how many were used of those found
     duration     {"planned_s", "warm_up_s", "measured_s", "interrupted"}
@@ -31,7 +31,6 @@ from pigeon_edge.bench.latency import Drift, Latencies
 from pigeon_edge.bench.photographs import Photographs
 from pigeon_edge.bench.record import Record, Throughput
 from pigeon_edge.bench.watch import Watch
-from pigeon_edge.encoders import Encoder
 from pigeon_edge.system.machine import Machine
 from pigeon_edge.system.memory import ProcessMemory
 
@@ -50,12 +49,6 @@ class Setting:
     load_per_core: float
     warm_up_s: float
     memory: ProcessMemory | None
-
-
-def engine_of(encoder: Encoder) -> dict[str, str | None]:
-    """Return name and version of the library that runs an encoder; the files in ``encoders`` are named after them."""
-    name = type(encoder).__module__.rpartition(".")[2]
-    return {"name": name, "version": _version(name)}
 
 
 def load_per_core() -> float:
@@ -78,33 +71,34 @@ def report(
         "version": __version__,
         "bundle": setting.bundle,
         "engine": setting.engine,
-        "machine": {
-            **asdict(setting.machine),
-            "load_per_core": setting.load_per_core,
-            "libraries": {name: _version(name) for name in _LIBRARIES},
-        },
-        "photographs": {
-            "count": len(photographs.contents),
-            "found": photographs.found,
-            "median_bytes": photographs.median_bytes,
-        },
-        "duration": {
-            "planned_s": record.planned_s,
-            "warm_up_s": setting.warm_up_s,
-            "measured_s": record.measured_s,
-            "interrupted": interrupted,
-        },
+        "machine": _machine(setting),
+        "photographs": _photographs(photographs),
+        "duration": {**_duration(setting, record), "interrupted": interrupted},
+        **_measured(record),
+        "memory": {"after_warm_up": _memory(setting.memory), "at_end": _memory(memory)},
+        "sensors": _sensors(setting, watch),
+    }
+
+
+def _machine(setting: Setting) -> dict[str, Any]:
+    libraries = {name: _version(name) for name in _LIBRARIES}
+    return {**asdict(setting.machine), "load_per_core": setting.load_per_core, "libraries": libraries}
+
+
+def _photographs(used: Photographs) -> dict[str, int]:
+    return {"count": len(used.contents), "found": used.found, "median_bytes": used.median_bytes}
+
+
+def _duration(setting: Setting, record: Record) -> dict[str, float]:
+    return {"planned_s": record.planned_s, "warm_up_s": setting.warm_up_s, "measured_s": record.measured_s}
+
+
+def _measured(record: Record) -> dict[str, Any]:
+    return {
         "latency_ms": _latency(record.latencies),
         "stage_ms": {name: _latency(latencies) for name, latencies in record.stages.items()},
         "throughput": [_throughput(batch, told) for batch, told in record.throughput.items() if told.photographs],
         "drift": _drift(record.drift),
-        "memory": {"after_warm_up": _memory(setting.memory), "at_end": _memory(memory)},
-        "sensors": {
-            "power_mode": setting.power_mode,
-            "temperature_c": watch.temperature_c,
-            "cpu_mhz": watch.cpu_mhz,
-            "gpu_load": watch.gpu_load,
-        },
     }
 
 
@@ -126,6 +120,15 @@ def _drift(drift: Drift | None) -> dict[str, float] | None:
 
 def _memory(memory: ProcessMemory | None) -> dict[str, int] | None:
     return asdict(memory) if memory else None
+
+
+def _sensors(setting: Setting, watch: Watch) -> dict[str, Any]:
+    return {
+        "power_mode": setting.power_mode,
+        "temperature_c": watch.temperature_c,
+        "cpu_mhz": watch.cpu_mhz,
+        "gpu_load": watch.gpu_load,
+    }
 
 
 def _version(library: str) -> str | None:

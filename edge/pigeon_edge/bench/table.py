@@ -21,7 +21,8 @@ def page(report: Report) -> str:
 def _facts(report: Report) -> Iterable[str]:
     engine, machine, photographs = report["engine"], report["machine"], report["photographs"]
     yield _line("bundle", report["bundle"])
-    yield _line("engine", f"{engine['name']} {engine['version'] or '(version not told)'}")
+    precision = f", {engine['precision']}" if engine["precision"] else ""
+    yield _line("engine", f"{engine['name']} {engine['version'] or '(version not told)'}{precision}")
     board = f"{machine['board']}, " if machine["board"] else ""
     yield _line("machine", f"{board}{machine['processor']}, {machine['cores']} cores")
     yield _line("system", f"{machine['system']}, load {machine['load_per_core']} a core before the run")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pigeon_edge.bench.duration import seconds_of
+from pigeon_edge.bench.engine import engine_of
 from pigeon_edge.bench.measure import Bench
 from pigeon_edge.bench.photographs import Photographs, read_photographs
 from pigeon_edge.bench.record import Record
-from pigeon_edge.bench.report import Setting, engine_of, load_per_core, report
+from pigeon_edge.bench.report import Setting, load_per_core, report
 from pigeon_edge.bench.table import page
 from pigeon_edge.bench.watch import Watch
+from pigeon_edge.bundle import open_bundle
 from pigeon_edge.cli.console import progress, say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import TOY_PLANET, BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
@@ -60,7 +62,8 @@ def bench(
     planned_s = seconds_of(duration)
     with locator_of(bundle, engine) as locator:
         photographs = read_photographs(images or [SAMPLES], locator.preprocess, allow_pixels(max_pixels))
-        document, stopped = _measured(locator, photographs, planned_s)
+        runs = engine_of(locator.encoder, open_bundle(bundle or TOY_PLANET))
+        document, stopped = _measured(locator, runs, photographs, planned_s)
     typer.echo(to_json(document) if json else page(document), nl=False)
     if out:
         write_json(out, document)
@@ -70,14 +73,14 @@ def bench(
         raise stopped
 
 
-def _measured(locator: Locator, photographs: Photographs, planned_s: float) -> tuple[dict[str, Any], SystemExit | None]:
+def _measured(
+    locator: Locator, engine: Mapping[str, str | None], photographs: Photographs, planned_s: float
+) -> tuple[dict[str, Any], SystemExit | None]:
     """Warm up and measure; return the report, and the exit that was asked for meanwhile."""
     load = load_per_core()
     measuring = Bench(locator, photographs, time.perf_counter)
     _drain(measuring.run(Record(WARM_UP_S)))
-    setting = Setting(
-        locator.label, engine_of(locator.encoder), this_machine(), power_mode(), load, WARM_UP_S, process_memory()
-    )
+    setting = Setting(locator.label, engine, this_machine(), power_mode(), load, WARM_UP_S, process_memory())
     record, watch = Record(planned_s), Watch()
     stopped = _watched(progress(measuring.run(record), int(planned_s), "seconds"), watch)
     if stopped and not record.measured_s:

@@ -26,10 +26,12 @@ def doctor(
     """Examine JetPack, CUDA, TensorRT, pycuda, faiss, engines, memory, GStreamer, cameras and the bundle.
 
     Each line is ok, warn or fail, with what to do. What this machine does not need is ok. The exit code is 0 where
-    nothing failed, else that of the first line that did: 5 the bundle, 8 something is not installed, 6 anything else.
+    nothing failed, else that of the first line that did: 5 the bundle, 8 what is not installed, 6 anything else, also
+    what is installed and crashes.
     """
     checkup = examine(Host(bundle or TOY_PLANET))
     typer.echo(to_json(checkup.to_json()) if json else page(checkup), nl=False)
     if checkup.failed:
-        names = ", ".join(check.name for check in checkup.failed)
-        raise checkup.failed[0].error(f"failed: {names}; their lines say what to do")
+        names = ", ".join(check.name for check, _ in checkup.failed)
+        _, first = checkup.failed[0]
+        raise first.error(f"failed: {names}; their lines say what to do")

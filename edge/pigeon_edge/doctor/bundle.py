@@ -15,6 +15,6 @@ def check_bundle(host: Host) -> Finding:
         verify(bundle)
     except BundleError as error:
         what, _, remedy = str(error).rpartition("; ")
-        return fail(what or remedy, remedy if what else "copy the bundle again")
+        return fail(what or remedy, remedy if what else "copy the bundle again", BundleError)
     size_mb = sum(size for size, _ in bundle.files.values()) / 1e6
     return ok(f"{bundle.label}: {size_mb:,.1f} MB in {len(bundle.files)} files, all as the manifest says")

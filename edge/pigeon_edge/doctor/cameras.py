@@ -15,7 +15,7 @@ def check_cameras(host: Host) -> Finding:
     if not devices:
         return ok("none is connected; photographs, folders and files of video need none")
     names = ", ".join(f"/dev/{device.name}" for device in devices)
-    closed = [device for device in devices if not host.user.may_use(device)]
+    closed = [device for device in devices if not host.may_use(device)]
     if closed:
         group = group_of(closed[0])
         return warn(

@@ -19,7 +19,6 @@ from pigeon_edge.doctor.jetpack import check_jetpack
 from pigeon_edge.doctor.libraries import check_faiss, check_video
 from pigeon_edge.doctor.memory import check_cma, check_memory
 from pigeon_edge.doctor.tensorrt import check_tensorrt
-from pigeon_edge.errors import BundleError, EngineError, MissingToolError, PigeonError
 from pigeon_edge.system.machine import Machine
 
 SCHEMA = "pigeon-edge/doctor@1"
@@ -27,27 +26,26 @@ SCHEMA = "pigeon-edge/doctor@1"
 
 @dataclass(frozen=True)
 class Check:
-    """A line of the page, how it comes about, and the error that it is where it fails."""
+    """A line of the page, and how it comes about."""
 
     name: str
     find: Callable[[Host], Finding]
-    error: type[PigeonError]
 
 
 CHECKS = (
-    Check("bundle", check_bundle, BundleError),
-    Check("JetPack", check_jetpack, EngineError),
-    Check("CUDA", check_cuda, EngineError),
-    Check("TensorRT", check_tensorrt, EngineError),
-    Check("pycuda", check_pycuda, EngineError),
-    Check("faiss", check_faiss, MissingToolError),
-    Check("CPU engine", check_cpu_engine, EngineError),
-    Check("engine", check_engine, EngineError),
-    Check("memory", check_memory, EngineError),
-    Check("CMA", check_cma, EngineError),
-    Check("GStreamer", check_gstreamer, MissingToolError),
-    Check("video", check_video, MissingToolError),
-    Check("cameras", check_cameras, MissingToolError),
+    Check("bundle", check_bundle),
+    Check("JetPack", check_jetpack),
+    Check("CUDA", check_cuda),
+    Check("TensorRT", check_tensorrt),
+    Check("pycuda", check_pycuda),
+    Check("faiss", check_faiss),
+    Check("CPU engine", check_cpu_engine),
+    Check("engine", check_engine),
+    Check("memory", check_memory),
+    Check("CMA", check_cma),
+    Check("GStreamer", check_gstreamer),
+    Check("video", check_video),
+    Check("cameras", check_cameras),
 )
 
 
@@ -59,9 +57,9 @@ class Checkup:
     findings: tuple[tuple[Check, Finding], ...]
 
     @property
-    def failed(self) -> tuple[Check, ...]:
-        """The checks that failed."""
-        return tuple(check for check, finding in self.findings if finding.status is Status.FAIL)
+    def failed(self) -> tuple[tuple[Check, Finding], ...]:
+        """The checks that failed, and what each found."""
+        return tuple((check, finding) for check, finding in self.findings if finding.status is Status.FAIL)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document: ``schema``, ``version``, ``machine`` and its fields, and ``findings``.
@@ -72,8 +70,13 @@ class Checkup:
             "schema": SCHEMA,
             "version": __version__,
             "machine": asdict(self.machine),
-            "findings": [{"name": check.name, **asdict(finding)} for check, finding in self.findings],
+            "findings": [_to_json(check, finding) for check, finding in self.findings],
         }
+
+
+def _to_json(check: Check, finding: Finding) -> dict[str, str]:
+    told = {"status": finding.status.value, "what": finding.what, "remedy": finding.remedy}
+    return {"name": check.name, **told}
 
 
 def examine(host: Host) -> Checkup:

@@ -1,7 +1,7 @@
 """``python -m pigeon_edge.doctor.child NAME ...``: try one library, print what it tells as one line of JSON.
 
 A process of its own, because a broken TensorRT, driver or CPU engine may abort or hang. On trouble, the reason is the
-last line on stderr and the exit code is not 0.
+last line on stderr, and the exit code is that of MissingToolError where something is not installed, else EngineError's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from pigeon_edge.errors import EngineError, MissingToolError, PigeonError
 
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 """CUdevice_attribute of CUDA's driver interface (cuda.h)."""
+
+_NO_LIBRARY = "cannot open shared object file: No such file"
+"""What the dynamic linker says of a library that it finds nowhere."""
 
 
 def cuda() -> dict[str, Any]:
@@ -52,14 +55,14 @@ def _check(library: ctypes.CDLL, code: int) -> None:
 def tensorrt() -> dict[str, Any]:
     """Return name and version of TensorRT's bindings, or TensorRT-RTX's where those alone are installed.
 
-    Raises EngineError with the bare reason where they cannot be loaded.
+    Raises ImportError or OSError, the bare reason, where they cannot be loaded.
     """
     from pigeon_edge.engines.api import installed_flavour, load_tensorrt
 
     try:
         api = load_tensorrt(installed_flavour())
     except MissingToolError as error:
-        raise EngineError(str(error.__cause__)) from error
+        raise (error.__cause__ or error) from None
     return {"flavour": api.flavour.value, "version": api.version, "label": api.label}
 
 
@@ -100,15 +103,14 @@ def engine(bundle: str) -> dict[str, Any]:
 def self_test(bundle: str, name: str) -> dict[str, Any]:
     """Return how near an engine comes to a bundle's golden probes; ``name`` is one of ``encoders.Engine``."""
     from pigeon_edge.bundle import open_bundle
-    from pigeon_edge.encoders import Engine
+    from pigeon_edge.encoders import Engine, open_encoder
+    from pigeon_edge.encoders.protocol import label_of
     from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
-    from pigeon_edge.locator import open_locator
 
     opened = open_bundle(bundle)
     golden = read_golden(opened.file(GOLDEN))
-    with open_locator(opened, Engine(name)) as locator:
-        library = type(locator.encoder).__module__.rpartition(".")[2]
-        return {"engine": library, "cosine": least_cosine(locator.encoder, golden), "least": LEAST_COSINE}
+    encoder = open_encoder(opened, Engine(name))
+    return {"engine": label_of(encoder), "cosine": least_cosine(encoder, golden), "least": LEAST_COSINE}
 
 
 _PROBES: Mapping[str, Callable[..., dict[str, Any]]] = MappingProxyType(
@@ -122,8 +124,14 @@ def main() -> None:
     try:
         answer = _PROBES[name](*arguments)
     except (PigeonError, ImportError, OSError) as error:
-        sys.exit(" ".join(str(error).split()))
+        sys.stderr.write(" ".join(str(error).split()) + "\n")
+        sys.exit((MissingToolError if _is_missing(error) else EngineError).exit_code)
     sys.stdout.write(json.dumps(answer) + "\n")
+
+
+def _is_missing(error: Exception) -> bool:
+    """Tell whether something is not there at all, rather than there and broken."""
+    return isinstance(error, (MissingToolError, ModuleNotFoundError)) or _NO_LIBRARY in str(error)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pigeon_edge.doctor.finding import Finding, ok
+from pigeon_edge.doctor.finding import Finding, broken, fail, ok
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.errors import PigeonError
 
@@ -23,9 +23,9 @@ def check_cuda(host: Host) -> Finding:
     try:
         told = host.probe("cuda")
     except PigeonError as error:
-        return host.gpu_trouble(str(error), remedy)
+        return host.gpu_trouble(broken(error, remedy))
     if not told["gpus"]:
-        return host.gpu_trouble(f"driver for CUDA {told['version']}, no GPU", remedy)
+        return host.gpu_trouble(fail(f"driver for CUDA {told['version']}, no GPU", remedy))
     return ok(f"driver for CUDA {told['version']}: {', '.join(told['gpus'])}")
 
 
@@ -36,7 +36,6 @@ def check_pycuda(host: Host) -> Finding:
     try:
         told = host.probe("pycuda")
     except PigeonError as error:
-        return host.gpu_trouble(
-            str(error), "export PATH=/usr/local/cuda/bin:$PATH, then pip install pycuda: it compiles for some minutes"
-        )
+        remedy = "export PATH=/usr/local/cuda/bin:$PATH, then pip install pycuda: it compiles for some minutes"
+        return host.gpu_trouble(broken(error, remedy))
     return ok(f"pycuda {told['version']} sees {told['gpu']}")

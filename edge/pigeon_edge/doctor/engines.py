@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from pigeon_edge.doctor.cuda import NO_GPU
-from pigeon_edge.doctor.finding import Finding, Status, fail, ok, warn
+from pigeon_edge.doctor.finding import Finding, Status, broken, fail, ok, warn
 from pigeon_edge.doctor.host import Host
+from pigeon_edge.encoders.select import on_processor
 from pigeon_edge.errors import PigeonError, TemporaryError
 
 
 def check_cpu_engine(host: Host) -> Finding:
     """Open the bundle's graph on the CPU and hold it against the golden probes."""
-    name = "openvino" if importlib.util.find_spec("openvino") else "onnxruntime"
+    name = on_processor().value
     return _self_test(host, name, f"see that the lines on bundle and memory are ok; pip install --upgrade {name}")
 
 
@@ -37,7 +36,7 @@ def _self_test(host: Host, engine: str, remedy: str) -> Finding:
     except TemporaryError as error:  # a large graph on a small processor, or one that hangs
         return warn(f"not tested: {error}", "see how long pigeon-edge locate takes with one photograph")
     except PigeonError as error:
-        return fail(str(error), remedy)
+        return broken(error, remedy)
     near = f"{told['engine']} gives the golden probes at a cosine of {told['cosine']:.5f}"
     if not told["cosine"] >= told["least"]:  # NaN is not
         return fail(f"{near}, {told['least']} is the least", remedy)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from pigeon_edge.errors import EngineError, MissingToolError, PigeonError
+
 
 class Status(str, Enum):
     """OK also where something is missing that this machine does not need; WARN where locating works, but less well."""
@@ -16,11 +18,15 @@ class Status(str, Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the page: what was found, and what to do about it, which is empty where all is well."""
+    """One line of the page: what was found, and what to do about it, which is empty where all is well.
+
+    ``error`` is what a finding that fails is to the caller: its exit code is the program's.
+    """
 
     status: Status
     what: str
     remedy: str = ""
+    error: type[PigeonError] = EngineError
 
 
 def ok(what: str) -> Finding:
@@ -33,6 +39,11 @@ def warn(what: str, remedy: str) -> Finding:
     return Finding(Status.WARN, what, remedy)
 
 
-def fail(what: str, remedy: str) -> Finding:
+def fail(what: str, remedy: str, error: type[PigeonError] = EngineError) -> Finding:
     """Return a finding with which something that this machine is for does not work."""
-    return Finding(Status.FAIL, what, remedy)
+    return Finding(Status.FAIL, what, remedy, error)
+
+
+def broken(error: PigeonError, remedy: str) -> Finding:
+    """Return the finding that trying something has failed: it is not installed, or it does not run."""
+    return fail(str(error), remedy, MissingToolError if isinstance(error, MissingToolError) else EngineError)

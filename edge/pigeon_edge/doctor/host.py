@@ -6,13 +6,14 @@ import grp
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pigeon_edge.doctor.finding import Finding, Status
-from pigeon_edge.errors import EngineError
+from pigeon_edge.doctor.finding import Finding, warn
+from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.system.files import FILE_SYSTEM
 from pigeon_edge.system.machine import Machine, has_nvidia_driver, is_jetson, this_machine
 from pigeon_edge.system.memory import meminfo
@@ -25,28 +26,25 @@ SELF_TEST_S = 30.0
 """For compiling a graph and encoding its golden probes: eight of ViT-L/14-336 took 17 s on two cores."""
 
 
-@dataclass(frozen=True)
-class User:
-    """Who runs this: the number and the groups' numbers."""
+def may_use(device: Path) -> bool:
+    """Return whether who runs this may read and write a device file.
 
-    uid: int = field(default_factory=os.getuid)
-    gids: frozenset[int] = field(default_factory=lambda: frozenset({os.getgid(), *os.getgroups()}))
-
-    def may_use(self, device: Path) -> bool:
-        """Whether the user may read and write a device file, by its owner, group and mode."""
-        status = device.stat()
-        shift = 6 if status.st_uid == self.uid else 3 if status.st_gid in self.gids else 0
-        return self.uid == 0 or (status.st_mode >> shift) & 0o6 == 0o6
+    The kernel says so, not the mode alone: a desktop gives cameras to whoever sits there by an access control list.
+    """
+    return os.access(device, os.R_OK | os.W_OK)
 
 
 @dataclass(frozen=True)
 class Host:
-    """A machine by its files below ``root``, its programs on the PATH and its Python; ``bundle`` is to run on it."""
+    """A machine by its files below ``root``, its programs on the PATH and its Python; ``bundle`` is to run on it.
+
+    ``may_use`` tells of a device file whether who runs this may read and write it.
+    """
 
     bundle: Path
     root: Path = FILE_SYSTEM
     python: Path = Path(sys.executable)
-    user: User = field(default_factory=User)
+    may_use: Callable[[Path], bool] = may_use
     timeout_s: float = TIMEOUT_S
     self_test_s: float = SELF_TEST_S
 
@@ -70,11 +68,9 @@ class Host:
         """Whether NVIDIA's driver is there."""
         return has_nvidia_driver(self.root)
 
-    def gpu_trouble(self, what: str, remedy: str) -> Finding:
-        """Return a finding about the GPU's software: a Jetson is for it, other machines do without."""
-        if self.is_jetson:
-            return Finding(Status.FAIL, what, remedy)
-        return Finding(Status.WARN, f"{what}; the CPU runs the graph", remedy)
+    def gpu_trouble(self, trouble: Finding) -> Finding:
+        """Return what a failure of the GPU's software is here: a Jetson is for it, other machines do without."""
+        return trouble if self.is_jetson else warn(f"{trouble.what}; the CPU runs the graph", trouble.remedy)
 
     def ask(self, *command: str) -> Outcome:
         """Run a program. Raises MissingToolError or TemporaryError, as ``system.programs.ask`` does."""
@@ -83,7 +79,8 @@ class Host:
     def probe(self, *arguments: str) -> dict[str, Any]:
         """Return what ``doctor.child`` tells of a library, in a process of its own: a broken one may abort or hang.
 
-        Raises EngineError with its last words where it fails, TemporaryError where it does not answer in time.
+        Raises, with its last words, MissingToolError where it is not installed and EngineError where it fails;
+        TemporaryError where it does not answer in time.
         """
         command = [str(self.python), "-m", "pigeon_edge.doctor.child", *arguments]
         return _answer(ask(command, self.timeout_s))
@@ -96,7 +93,7 @@ class Host:
 
 def _answer(outcome: Outcome) -> dict[str, Any]:
     if outcome.code:
-        raise EngineError(outcome.ending)
+        raise (MissingToolError if outcome.code == MissingToolError.exit_code else EngineError)(outcome.ending)
     answer: dict[str, Any] = json.loads(outcome.output.splitlines()[-1])
     return answer
 

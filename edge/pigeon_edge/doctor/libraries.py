@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pigeon_edge.doctor.finding import Finding, fail, ok, warn
+from pigeon_edge.doctor.finding import Finding, broken, fail, ok, warn
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.errors import PigeonError
 
@@ -15,7 +15,7 @@ def check_faiss(host: Host) -> Finding:
     try:
         told = host.probe("faiss")
     except PigeonError as error:
-        return fail(str(error), _FAISS)
+        return broken(error, _FAISS)
     if not told["maps"]:
         return fail(f"faiss {told['version']} cannot map a gallery into memory", _FAISS)
     return ok(f"faiss {told['version']}, galleries are mapped into memory")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pigeon_edge.doctor.cuda import NO_GPU
-from pigeon_edge.doctor.finding import Finding, ok
+from pigeon_edge.doctor.finding import Finding, broken, fail, ok
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.errors import PigeonError
 
@@ -22,9 +22,11 @@ def check_tensorrt(host: Host) -> Finding:
     try:
         told = host.probe("tensorrt")
     except PigeonError as error:
-        return host.gpu_trouble(str(error), remedy(str(error)))
+        return host.gpu_trouble(broken(error, remedy(str(error))))
     if told["flavour"] == "tensorrt" and _numbers(told["version"]) < OLDEST:
-        return host.gpu_trouble(f"{told['label']} is too old", "flash JetPack 6.1 or later, which has TensorRT 10.3")
+        return host.gpu_trouble(
+            fail(f"{told['label']} is too old", "flash JetPack 6.1 or later, which has TensorRT 10.3")
+        )
     return ok(str(told["label"]))
 
 

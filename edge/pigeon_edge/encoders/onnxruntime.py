@@ -23,6 +23,13 @@ class OnnxRuntimeEncoder:
         check_names(graph, inputs, outputs)
         self._outputs = outputs_of(outputs)
 
+    @property
+    def label(self) -> str:
+        """ONNX Runtime and its version."""
+        import onnxruntime
+
+        return f"ONNX Runtime {onnxruntime.__version__}"
+
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of (N, S, S, 3) uint8."""
         values = self._session.run(self._outputs, {INPUT: np.ascontiguousarray(pixels)})

@@ -23,6 +23,13 @@ class OpenVinoEncoder:
         check_names(graph, inputs, outputs)
         self._outputs = outputs_of(outputs)
 
+    @property
+    def label(self) -> str:
+        """OpenVINO and its version, without the build that it names behind a hyphen."""
+        import openvino
+
+        return f"OpenVINO {openvino.__version__.partition('-')[0]}"
+
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of (N, S, S, 3) uint8."""
         outputs = self._compiled({INPUT: pixels})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,21 @@ class Encoder(Protocol):
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of N photographs."""
         ...
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """An encoder that tells which library runs it, as those of every engine do."""
+
+    @property
+    def label(self) -> str:
+        """The library's name and its version, such as "ONNX Runtime 1.24.4"."""
+        ...
+
+
+def label_of(encoder: Encoder) -> str:
+    """Return what runs an encoder: its label, or the name of its class where it tells none."""
+    return encoder.label if isinstance(encoder, Labelled) else type(encoder).__name__
 
 
 def check_names(graph: Path | str, inputs: Collection[str], outputs: Collection[str]) -> None:

@@ -47,10 +47,10 @@ def automatic(bundle: Bundle) -> Choice:
         try:
             find_engine(bundle)
         except (EngineError, MissingToolError) as error:
-            return Choice(_on_processor(), f"not on the GPU: {error}")
+            return Choice(on_processor(), f"not on the GPU: {error}")
         return Choice(Engine.TENSORRT, None)
     unused = l4t_branch() and f"not on the GPU: no TensorRT engine of this bundle yet; build one: {REBUILD}"
-    return Choice(_on_processor(), unused)
+    return Choice(on_processor(), unused)
 
 
 def open_encoder(bundle: Bundle, engine: Engine = Engine.AUTO) -> Encoder:
@@ -66,7 +66,7 @@ def open_graph(graph: Path, engine: Engine = Engine.AUTO) -> Encoder:
     """Open an encoder graph that is in no bundle, on the processor. Raises EngineError, or UsageError for TENSORRT."""
     if engine is Engine.TENSORRT:
         raise UsageError(f"{graph}: expected a bundle for --engine tensorrt, whose engines are built of bundles")
-    chosen = _on_processor() if engine is Engine.AUTO else engine
+    chosen = on_processor() if engine is Engine.AUTO else engine
     return OpenVinoEncoder(graph) if chosen is Engine.OPENVINO else OnnxRuntimeEncoder(graph)
 
 
@@ -80,5 +80,6 @@ def find_engine(bundle: Bundle) -> tuple[TensorRt, BuiltEngine]:
     return api, EngineCache(default_folder()).find(EngineKey.of(bundle, api, gpu, l4t_branch()))
 
 
-def _on_processor() -> Engine:
+def on_processor() -> Engine:
+    """Return what runs graphs on the processor: OpenVINO where it is installed, else ONNX Runtime."""
     return Engine.OPENVINO if importlib.util.find_spec("openvino") else Engine.ONNXRUNTIME

@@ -31,7 +31,13 @@ class TensorRtEncoder:
     """
 
     def __init__(self, api: TensorRt, read: Callable[[], bytes]) -> None:
+        self._label = api.label
         self._owner: Owner[Pixels, Encoding] = Owner(partial(_on_gpu, api, read))
+
+    @property
+    def label(self) -> str:
+        """TensorRT or TensorRT-RTX, and its version."""
+        return self._label
 
     def encode(self, pixels: Pixels) -> Encoding:
         """Return the encoding of (N, S, S, 3) uint8. Raises EngineError for another S, and once it is closed."""
