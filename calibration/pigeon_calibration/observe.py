@@ -41,7 +41,8 @@ def load_graph(path: Path) -> onnx.ModelProto:
 def load_onnx(path: Path, external_data: bool = True) -> onnx.ModelProto:
     """Read any ONNX graph, with the weights that lie in other files where asked. Raises InputError where it is none."""
     if not path.is_file():
-        raise InputError(f"{path}: expected an ONNX graph, found no such file; check the path")
+        found = "a folder" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: expected an ONNX graph, found {found}; check the path")
     try:
         model = onnx.load_model(str(path), load_external_data=external_data)
     except (OSError, DecodeError, onnx.checker.ValidationError) as error:

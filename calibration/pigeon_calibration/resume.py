@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from pigeon_calibration.observation import Observation, observing
 from pigeon_calibration.quantize import linear_inputs
+from pigeon_edge.cli.console import say
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
 from pigeon_edge.preprocess import Pixels
@@ -33,6 +34,8 @@ def observe_resumably(
     """
     file = folder / f"{_key(model, set_sha256)}.safetensors"
     before, done = _read(file) if file.exists() else ({}, 0)
+    if done:
+        say(f"pigeon-edge: {done} batches were observed before, of the same graph and photographs ({file.name})")
     seen, number = before, done
     rest = islice(batches, done, None)
     for number, seen in enumerate(observing(model, linear_inputs(model), rest, before), start=done + 1):

@@ -103,10 +103,11 @@ def parity(
     The tolerance is that of a graph's precision. Half precision is computed with every rounding written out, which no
     engine on a processor does by itself.
     """
-    from pigeon_export.measuring import measure_graphs, say_unreadable, table
+    from pigeon_export.measuring import measure_graphs, say_engines, say_unreadable, table
 
     report = measure_graphs(reference, graphs, images, limit)
     typer.echo(to_json(report.to_json()) if json else f"{table(report)}\n", nl=False)
+    say_engines(report)
     say_unreadable(report)
     report.check()
 

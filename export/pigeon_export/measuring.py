@@ -21,6 +21,7 @@ from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.half_rounding import with_written_rounding
 from pigeon_export.precision import TOLERANCES, precision_of
 
+OPENVINO = "OpenVINO"
 SCHEMA = "pigeon-edge/parity@1"
 
 
@@ -129,7 +130,7 @@ def _engines(path: Path, model: onnx.ModelProto) -> Iterator[tuple[str, Encoder]
     yield "ONNX Runtime", Runner(written)
     encodes = set(OUTPUTS) <= {value.name for value in model.graph.output}
     if importlib.util.find_spec("openvino") and encodes and written is model:
-        yield "OpenVINO", OpenVinoEncoder(path)
+        yield OPENVINO, OpenVinoEncoder(path)
 
 
 def _check_same_model(path: Path, model: onnx.ModelProto, spec: PreprocessSpec, expected: Encoding) -> None:
@@ -159,6 +160,17 @@ def _row(graph: str, engine: str, precision: str, expected: Encoding, found: Enc
 
 def _encode(encoder: Encoder, photographs: Photographs, name: str) -> Encoding:
     return encode_with(encoder, progress(photographs.batches(), photographs.batch_count, f"batches by {name}"))
+
+
+def say_engines(report: Report) -> None:
+    """Tell people which graphs OpenVINO, where it is installed, told nothing of."""
+    told = {row.graph for row in report.rows if row.engine == OPENVINO}
+    without = [graph for graph in dict.fromkeys(row.graph for row in report.rows) if graph not in told]
+    if without and importlib.util.find_spec("openvino"):
+        say(
+            f"pigeon-edge: {', '.join(without)}: by ONNX Runtime alone, since OpenVINO computes halves in float32, "
+            "and the runtime opens no graph without geocells"
+        )
 
 
 def say_unreadable(report: Report) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pigeon_edge.archive.scan import scan
-from pigeon_edge.errors import InputError
+from pigeon_edge.errors import InputError, MissingToolError
 from pigeon_edge.photograph import decode_pixels
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 
@@ -19,13 +19,17 @@ MOST = 64
 
 @dataclass(frozen=True)
 class Photographs:
-    """P files' contents and their pixels (P, S, S, 3) uint8, of ``found`` photographs, none above ``max_pixels``."""
+    """P files' contents and their pixels (P, S, S, 3) uint8, of ``found`` photographs, none above ``max_pixels``.
+
+    ``left_out`` says of each that was chosen and cannot be read why.
+    """
 
     paths: tuple[Path, ...]
     contents: tuple[bytes, ...]
     pixels: Pixels
     found: int
     max_pixels: int
+    left_out: tuple[str, ...]
 
     @property
     def median_bytes(self) -> int:
@@ -34,12 +38,19 @@ class Photographs:
 
 
 def read_photographs(paths: Sequence[Path], spec: PreprocessSpec, max_pixels: int) -> Photographs:
-    """Read files and folders of photographs. Raises InputError where there is none, or one cannot be decoded."""
+    """Read files and folders of photographs. Raises InputError where there is none, or none can be decoded."""
     found = scan(paths).photographs
-    chosen = spread(found, MOST)
-    contents = tuple(_content(path) for path in chosen)
-    decoded = [decode_pixels(content, path, spec, max_pixels) for path, content in zip(chosen, contents, strict=True)]
-    return Photographs(chosen, contents, np.stack(decoded), len(found), max_pixels)
+    read, left_out = [], []
+    for path in spread(found, MOST):
+        try:
+            content = _content(path)
+            read.append((path, content, decode_pixels(content, path, spec, max_pixels)))
+        except (InputError, MissingToolError) as error:
+            left_out.append(str(error))
+    if not read:
+        raise InputError(f"expected photographs, none of {len(left_out)} can be read: {left_out[0]}")
+    names, contents, pixels = zip(*read, strict=True)
+    return Photographs(names, contents, np.stack(pixels), len(found), max_pixels, tuple(left_out))
 
 
 def spread(paths: Sequence[Path], most: int) -> tuple[Path, ...]:

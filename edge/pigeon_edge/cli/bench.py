@@ -22,7 +22,7 @@ from pigeon_edge.cli.console import progress, say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import TOY_PLANET, BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
 from pigeon_edge.encoders import Engine
-from pigeon_edge.files import to_json, write_json
+from pigeon_edge.files import check_files, to_json, write_json
 from pigeon_edge.locator import Locator
 from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 from pigeon_edge.system.machine import power_mode, this_machine
@@ -60,8 +60,11 @@ def bench(
     Interrupted, the report is of what was measured so far.
     """
     planned_s = seconds_of(duration)
+    check_files([out])
     with locator_of(bundle, engine) as locator:
         photographs = read_photographs(images or [SAMPLES], locator.preprocess, allow_pixels(max_pixels))
+        if photographs.left_out:
+            say(f"pigeon-edge: {len(photographs.left_out)} left out, such as {photographs.left_out[0]}")
         runs = engine_of(locator.encoder, open_bundle(bundle or TOY_PLANET))
         document, stopped = _measured(locator, runs, photographs, planned_s)
     typer.echo(to_json(document) if json else page(document), nl=False)

@@ -31,6 +31,10 @@ _EXTRA_OF_MODULE = {
 }
 
 
+_TORCH = ("torch", "transformers")
+"""What the extra "export" brings as well, without all else that training needs."""
+
+
 class PluggableGroup(TyperGroup):
     """A group whose further commands are entry points, loaded only when they are called or listed."""
 
@@ -90,7 +94,7 @@ def _missing_extra(error: ModuleNotFoundError) -> PigeonError:
     module = (error.name or "").partition(".")[0]
     if module not in _EXTRA_OF_MODULE:
         raise error
-    extra = _EXTRA_OF_MODULE[module]
+    extra = "export" if module in _TORCH and "export" in sys.argv[1:2] else _EXTRA_OF_MODULE[module]
     return MissingToolError(f"this command needs {module}, which is not installed: pip install 'pigeon-edge[{extra}]'")
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pigeon_edge.bundle import open_bundle
 from pigeon_edge.doctor.cuda import NO_GPU
 from pigeon_edge.doctor.finding import Finding, Status, broken, fail, ok, warn
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.encoders.select import on_processor
-from pigeon_edge.errors import PigeonError, TemporaryError
+from pigeon_edge.errors import BundleError, PigeonError, TemporaryError
 
 
 def check_cpu_engine(host: Host) -> Finding:
     """Open the bundle's graph on the CPU and hold it against the golden probes."""
+    try:
+        open_bundle(host.bundle)
+    except BundleError:
+        return warn("not tested: there is no bundle to test it with", "see the line on the bundle")
     name = on_processor().value
     return _self_test(host, name, f"see that the lines on bundle and memory are ok; pip install --upgrade {name}")
 
