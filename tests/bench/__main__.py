@@ -1,4 +1,4 @@
-"""``python -m tests.bench``: every table, from one run. Later tables join ``_measures``."""
+"""``python -m tests.bench [TABLE ...]``: every table, or those named, from one run. Later tables join ``_measures``."""
 
 from __future__ import annotations
 
@@ -21,23 +21,29 @@ LIBRARIES = ("numpy", "pillow", "faiss-cpu", "onnxruntime", "openvino", "torch",
 
 def main() -> None:
     """Print the tables as Markdown; write them as JSON where a file is named."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Ratios of one run on one machine.")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables here as well")
-    arguments = parser.parse_args()
     # Threads that spin while they wait take the cores from whoever is measured next, or from another program that runs:
     # torch then loses a factor of forty. Its OpenMP reads this once, when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    measures = _measures()
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Ratios of one run on one machine.")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"default all: {', '.join(measures)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables here as well")
+    arguments = parser.parse_args()
+    unknown = set(arguments.tables) - set(measures)
+    if unknown:
+        parser.error(f"expected tables of {', '.join(measures)}, found {', '.join(sorted(unknown))}")
     machine = _machine()
     print(f"# Measured on {machine['processor']} ({machine['int8']}), {machine['cores']} cores", flush=True)
     tables = []
-    for measure in _measures():
-        tables.append(measure())
+    for name in arguments.tables or measures:
+        tables.append(measures[name]())
         print(f"\n{tables[-1].to_markdown()}", flush=True)
     if arguments.json:
         write_json(arguments.json, {"machine": machine, "tables": [table.to_json() for table in tables]})
 
 
-def _measures() -> tuple[Callable[[], Table], ...]:
+def _measures() -> dict[str, Callable[[], Table]]:
+    """Return what measures each table, by its name on the command line, in the order in which they are printed."""
     from tests.bench.cells_table import cells_table
     from tests.bench.contrast_table import contrast_table
     from tests.bench.decoding_table import decoding_table
@@ -50,19 +56,19 @@ def _measures() -> tuple[Callable[[], Table], ...]:
     from tests.bench.refinement_modes_table import refinement_modes_table
     from tests.bench.refinement_table import refinement_table
 
-    return (
-        encoders_table,
-        int8_table,
-        refinement_table,
-        refinement_modes_table,
-        prototypes_table,
-        decoding_table,
-        geography_table,
-        cells_table,
-        contrast_table,
-        heads_table,
-        explanation_table,
-    )
+    return {
+        "encoders": encoders_table,
+        "int8": int8_table,
+        "refinement": refinement_table,
+        "refinement-modes": refinement_modes_table,
+        "prototypes": prototypes_table,
+        "decoding": decoding_table,
+        "geography": geography_table,
+        "cells": cells_table,
+        "contrast": contrast_table,
+        "heads": heads_table,
+        "explanation": explanation_table,
+    }
 
 
 def _machine() -> dict[str, object]:

@@ -68,5 +68,14 @@ def test_seconds_are_those_of_one_call_of_the_median_round(clock):
 def test_every_table_can_be_imported():
     from tests.bench.__main__ import _measures
 
-    names = [measure.__name__ for measure in _measures()]
-    assert len(set(names)) == len(names) >= 10
+    measures = _measures()
+    assert len(set(measures.values())) == len(measures) >= 10
+
+
+def test_a_table_that_is_none_is_refused_with_those_there_are(monkeypatch, capsys):
+    from tests.bench.__main__ import main
+
+    monkeypatch.setattr("sys.argv", ["bench", "encoders", "nonsense"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "found nonsense" in capsys.readouterr().err
