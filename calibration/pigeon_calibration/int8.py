@@ -20,6 +20,7 @@ from pigeon_calibration.prepare import Prepared, prepare
 from pigeon_calibration.quantize import check_quantizable, linear_inputs, quantize
 from pigeon_calibration.report import Evidence, Judged, document, table
 from pigeon_calibration.resume import observe_resumably
+from pigeon_calibration.sample import Candidate
 from pigeon_calibration.sensitivity import HandedBack, damages, handing_back, shares
 from pigeon_edge.cli.console import progress, say
 from pigeon_edge.encoders.protocol import Encoding
@@ -75,10 +76,7 @@ def calibrate_int8(graph: Path, images: Path, *, out: Path, report: Path, choice
     reference = gate.encode(model, _with_progress(judged, "batches encoded by float32"))
     verdict = _verdict(prepared, reference, calibration, judged, choices.thresholds)
     target = _save(verdict, choices.thresholds, out)
-    lat_lng = {candidate.path: candidate.lat_lng for candidate in candidates}
-    outcome = Judged(
-        verdict.parity, reference, verdict.encoding, centroids, _known([lat_lng[path] for path in judged.used])
-    )
+    outcome = Judged(verdict.parity, reference, verdict.encoding, centroids, _truth(candidates, judged))
     evidence = Evidence(
         sha256_of(graph), sha256_of(target), calibration.sha256(), len(calibration.used), judged.sha256(), choices.seed
     )
@@ -182,9 +180,11 @@ def _centroids(cells: Path | None, model: onnx.ModelProto) -> npt.NDArray[np.flo
     return np.asarray(centroids, np.float64)
 
 
-def _known(truth: Sequence[tuple[float, float] | None]) -> npt.NDArray[np.float64] | None:
-    known = [lat_lng for lat_lng in truth if lat_lng is not None]
-    return np.array(known, np.float64) if len(known) == len(truth) else None
+def _truth(candidates: Sequence[Candidate], judged: Photographs) -> npt.NDArray[np.float64] | None:
+    """Return where the photographs that judged were taken (N, 2), None where that is not known of all."""
+    lat_lng = {candidate.path: candidate.lat_lng for candidate in candidates}
+    known = [found for found in (lat_lng[path] for path in judged.used) if found is not None]
+    return np.array(known, np.float64) if len(known) == len(judged.used) else None
 
 
 def _with_progress(photographs: Photographs, unit: str) -> Iterator[Pixels]:

@@ -80,7 +80,7 @@ def engine(
         if precision is Demand.AUTO:
             raise UsageError("with --out nothing is timed that auto could choose by: --precision int8 or fp16")
         if graph and bundle:
-            raise UsageError("a graph and --bundle are two things to build from; name one")
+            say(f"pigeon-edge: building from {graph}, and not from the bundle")
         check_files([out, log], [graph])
         source = graph or _source(_bundle(bundle), EnginePrecision(precision.value))
         chosen = flavour or (Flavour.RTX if target else installed_flavour())
