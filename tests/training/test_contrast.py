@@ -253,7 +253,9 @@ def test_captions_of_a_batch_stay_with_their_photographs_where_one_is_torn(batch
         batches.of(rows, 0)
 
 
-@pytest.mark.parametrize("name", ["./nowhere", "nowhere/", "a/b/c", "here/model", "~/nowhere-at-all", "/nowhere/model"])
+@pytest.mark.parametrize(
+    "name", ["nowhere", "./nowhere", "nowhere/", "a/b/c", "here/model", "~/nowhere-at-all", "/nowhere/model"]
+)
 def test_path_of_a_folder_that_is_not_there_is_refused_without_asking_the_hub(name, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -263,7 +265,7 @@ def test_path_of_a_folder_that_is_not_there_is_refused_without_asking_the_hub(na
             load(name)
 
 
-@pytest.mark.parametrize("name", ["clip", "geolocal/StreetCLIP"])
+@pytest.mark.parametrize("name", ["openai/clip", "geolocal/StreetCLIP"])
 def test_ids_of_the_hub_are_looked_up_there(name, tmp_path, monkeypatch):
     asked = []
 
