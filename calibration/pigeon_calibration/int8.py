@@ -65,7 +65,8 @@ def calibrate_int8(graph: Path, images: Path, *, out: Path, report: Path, choice
     int8 graph falls short.
     """
     check_files([out, _unverified(out), report], [graph, images])
-    check_folder(choices.cache or out.parent)
+    if choices.cache:
+        check_folder(choices.cache)
     model, spec = _checked(graph)
     centroids = _centroids(choices.cells, model)
     candidates = observe.list_photographs(images)
@@ -78,7 +79,7 @@ def calibrate_int8(graph: Path, images: Path, *, out: Path, report: Path, choice
     target = _save(verdict, choices.thresholds, out)
     outcome = Judged(verdict.parity, reference, verdict.encoding, centroids, _truth(candidates, judged))
     evidence = Evidence(
-        sha256_of(graph), sha256_of(target), calibration.sha256(), len(calibration.used), judged.sha256(), choices.seed
+        sha256_of(graph), sha256_of(target), calibration.sha256, len(calibration.used), judged.sha256, choices.seed
     )
     unreadable = [str(path) for path in calibration.unreadable + judged.unreadable]
     written = document(outcome, choices.thresholds, evidence, prepared, verdict.handed_back)
@@ -103,7 +104,7 @@ def _prepared(model: onnx.ModelProto, photographs: Photographs, cache: Path | No
         batches = _with_progress(photographs, "batches observed")
         if cache is None:
             return observe_batches(of, linear_inputs(of), batches)
-        return observe_resumably(of, batches, photographs.sha256(), cache)
+        return observe_resumably(of, batches, photographs.sha256, cache)
 
     return prepare(model, seen)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,10 @@ ONE_COLOUR = 3
 
 
 def load_graph(path: Path) -> onnx.ModelProto:
-    """Read an encoder graph. Raises InputError where the file is no ONNX graph that takes ``pixels``."""
+    """Read an encoder graph with all of its weights. Raises InputError where it is no ONNX graph of ``pixels``."""
     model = load_onnx(path)
+    with _reading(path):
+        onnx.load_external_data_for_model(model, str(path.parent))
     inputs = [value.name for value in model.graph.input]
     if inputs != ["pixels"]:
         raise InputError(f"{path}: expected an ONNX graph of pixels, found inputs {inputs}; give that of `export onnx`")
@@ -38,19 +42,25 @@ def load_graph(path: Path) -> onnx.ModelProto:
     return model
 
 
-def load_onnx(path: Path, external_data: bool = True) -> onnx.ModelProto:
-    """Read any ONNX graph, with the weights that lie in other files where asked. Raises InputError where it is none."""
+def load_onnx(path: Path) -> onnx.ModelProto:
+    """Read any ONNX graph, without weights that lie in other files. Raises InputError where it is none."""
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no such file"
         raise InputError(f"{path}: expected an ONNX graph, found {found}; check the path")
-    try:
-        model = onnx.load_model(str(path), load_external_data=external_data)
-    except (OSError, DecodeError, onnx.checker.ValidationError) as error:
-        reason = _one_line(error)
-        raise InputError(f"{path}: expected an ONNX graph, {reason}; give the graph of `export onnx`") from error
+    with _reading(path):
+        model = onnx.load_model(str(path), load_external_data=False)
     if not model.graph.node:
         raise InputError(f"{path}: expected an ONNX graph, found a file without nodes; give the graph of `export onnx`")
     return model
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, DecodeError, onnx.checker.ValidationError) as error:
+        reason = _one_line(error)
+        raise InputError(f"{path}: expected an ONNX graph, {reason}; give the graph of `export onnx`") from error
 
 
 def preprocess_spec(model: onnx.ModelProto) -> PreprocessSpec:
@@ -112,8 +122,9 @@ class Photographs:
         """The number of batches, where no batch is unreadable as a whole."""
         return -(-len(self._paths) // BATCH_SIZE)
 
+    @cached_property
     def sha256(self) -> str:
-        """Return one SHA-256 of the photographs that are there, of their contents in order: names do not count."""
+        """One SHA-256 of the photographs that are there, of their contents in order: names do not count."""
         digests = [sha256_of(path) for path in self._paths if path.is_file()]
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 

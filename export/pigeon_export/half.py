@@ -28,12 +28,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pigeon_edge.errors import InputError
 from pigeon_export.centred_pixels import with_centred_pixels
-from pigeon_export.dequantized import scale_along_axis, without_quantization
+from pigeon_export.dequantized import scale_along_axis
 from pigeon_export.graph_copy import copied, rebuilt
 from pigeon_export.precision import is_half
 from pigeon_export.tensor_types import Types, mixed_types, tensor_types
-
-__all__ = ["to_half", "without_quantization"]
 
 MIN_QUANTIZED_OPSET = 19
 """The first opset whose Q and DQ take scales of float16."""

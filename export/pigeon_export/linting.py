@@ -36,7 +36,7 @@ def lint_files(graphs: Sequence[Path]) -> Linted:
     linted = Linted()
     for path in graphs:
         try:
-            linted.findings[str(path)] = lint(load_onnx(path, external_data=False))
+            linted.findings[str(path)] = lint(load_onnx(path))
         except InputError as error:
             linted.unreadable.append(str(error))
     return linted

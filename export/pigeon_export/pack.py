@@ -15,7 +15,7 @@ import onnx
 from safetensors.numpy import save_file
 
 from pigeon_calibration.acceptance import INT8_REPORT, check_not_unverified
-from pigeon_calibration.observe import load_graph, preprocess_spec
+from pigeon_calibration.observe import load_graph, load_onnx, preprocess_spec
 from pigeon_edge.archive.scan import scan
 from pigeon_edge.bundle import ENVIRONMENT, GRAPH, MANIFEST, TWIN, Description, open_bundle, seal, verify
 from pigeon_edge.confidence import UNFITTED, ConfidenceSettings, read_confidence
@@ -73,7 +73,7 @@ def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path
         scratch.mkdir()
         _copy(parts, scratch)
         encoding = _write_golden(scratch, parts, spec)
-        _check_twin(parts, scratch)
+        _check_twin(parts, scratch, spec)
         description = _describe(scratch, encoder, spec, naming, refinement)
         _check_fit(encoding, description)
         _write_environment(scratch, environment, encoding)
@@ -137,11 +137,11 @@ def _write_golden(folder: Path, parts: Parts, spec: PreprocessSpec) -> Encoding:
     return encoding
 
 
-def _check_twin(parts: Parts, folder: Path) -> None:
+def _check_twin(parts: Parts, folder: Path, spec: PreprocessSpec) -> None:
     """Raise InputError where the full-precision graph is not of the same model: engines are built from it."""
     if parts.full_precision is None:
         return
-    if preprocess_spec(load_graph(parts.full_precision)) != preprocess_spec(load_graph(parts.encoder)):
+    if preprocess_spec(load_onnx(parts.full_precision)) != spec:
         raise InputError(f"{parts.full_precision}: expected a graph for the pixels of {parts.encoder}, found another's")
     try:
         cosine = least_cosine(open_graph(parts.full_precision, Engine.ONNXRUNTIME), read_golden(folder / GOLDEN))

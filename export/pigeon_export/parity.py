@@ -1,4 +1,4 @@
-"""Is it the same model? The torch reference, and how far a graph or an engine made from it may be from it."""
+"""The torch reference of a model, which its graphs and engines are held against."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ import torch
 from torch.nn import functional
 from transformers import CLIPVisionModel
 
-from pigeon_calibration.acceptance import Parity
-from pigeon_calibration.gate import compare
 from pigeon_edge.encoders.protocol import Encoding, encoding_of
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import Pixels, PreprocessSpec
 from pigeon_export.graph_heads import GraphHead, graph_heads
-from pigeon_export.precision import TOLERANCES
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
 from pigeon_training.model_folder import read_scale
 from pigeon_training.tasks import RegressionScale
 from pigeon_training.tower import HeadArrays, load_tower, read_heads, read_spec
-
-__all__ = ["TOLERANCES", "Parity", "TorchEncoder", "compare", "open_reference"]
 
 
 class TorchEncoder:

@@ -8,9 +8,11 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel, CLIPVisionModelWithProjection
 
+from pigeon_calibration.gate import compare
 from pigeon_calibration.observe import Runner
 from pigeon_export.lint import lint
-from pigeon_export.parity import TOLERANCES, TorchEncoder, compare, open_reference
+from pigeon_export.parity import TorchEncoder, open_reference
+from pigeon_export.precision import TOLERANCES
 from pigeon_export.to_onnx import export_folder
 
 BASE = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "num_hidden_layers": 12}

@@ -11,7 +11,8 @@ from pigeon_calibration.observe import Runner
 from pigeon_calibration.quantize import linear_inputs, quantize
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import PreprocessSpec
-from pigeon_export.half import to_half, without_quantization
+from pigeon_export.dequantized import without_quantization
+from pigeon_export.half import to_half
 from pigeon_export.lint import lint
 from pigeon_export.to_onnx import to_onnx
 

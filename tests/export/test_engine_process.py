@@ -18,11 +18,11 @@ from pigeon_edge.engines.cache import EnginePrecision
 from pigeon_edge.engines.key import EngineOptions
 from pigeon_edge.errors import EngineError, InputError, MissingToolError
 from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_export.dequantized import without_quantization
 from pigeon_export.engine.builder import BuildSettings
 from pigeon_export.engine.child import BuildRequest
 from pigeon_export.engine.limits import MIB, MemoryLimits
 from pigeon_export.engine.process import build
-from pigeon_export.half import without_quantization
 from pigeon_export.to_onnx import to_onnx
 
 ROOT = Path(__file__).parents[2]

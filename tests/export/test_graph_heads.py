@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 from pigeon_calibration import gate, quantize
 from pigeon_calibration.acceptance import INT8_THRESHOLDS
+from pigeon_calibration.gate import compare
 from pigeon_calibration.observation import observe
 from pigeon_calibration.observe import Runner
 from pigeon_calibration.prepare import prepare
@@ -19,7 +20,8 @@ from pigeon_edge.errors import InputError
 from pigeon_edge.files import write_json
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.lint import lint
-from pigeon_export.parity import TOLERANCES, TorchEncoder, compare
+from pigeon_export.parity import TorchEncoder
+from pigeon_export.precision import TOLERANCES
 from pigeon_export.to_onnx import export_folder, to_onnx
 from pigeon_training.geography.climate import CLIMATES
 from pigeon_training.tasks import REGRESSIONS, RegressionScale

@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tests import loud_channels
 
+from pigeon_calibration.gate import compare
 from pigeon_calibration.observation import observe
 from pigeon_calibration.observe import Runner
 from pigeon_calibration.prepare import prepare
@@ -17,7 +18,7 @@ from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.half import to_half
 from pigeon_export.half_rounding import with_written_rounding
 from pigeon_export.lint import lint
-from pigeon_export.parity import TOLERANCES, compare
+from pigeon_export.precision import TOLERANCES
 from pigeon_export.readout import ClassToken
 from pigeon_export.tensor_types import tensor_types
 from pigeon_export.to_onnx import to_onnx

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pigeon_calibration.gate import compare
 from pigeon_edge.encoders.protocol import Encoding
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import PreprocessSpec
-from pigeon_export.parity import TOLERANCES, TorchEncoder, compare
+from pigeon_export.parity import TorchEncoder
+from pigeon_export.precision import TOLERANCES
 
 
 def test_reference_without_heads_has_no_cells(make_tower, make_pixels):

@@ -7,11 +7,13 @@ import onnx
 import pytest
 import torch
 
+from pigeon_calibration.gate import compare
 from pigeon_calibration.observe import Runner
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.lint import lint
-from pigeon_export.parity import TOLERANCES, TorchEncoder, compare
+from pigeon_export.parity import TorchEncoder
+from pigeon_export.precision import TOLERANCES
 from pigeon_export.readout import ClassToken, Layer, projection
 from pigeon_export.to_onnx import to_onnx
 from pigeon_training.clip_folder import load_clip

@@ -11,12 +11,14 @@ import pytest
 from onnx import numpy_helper
 from safetensors.numpy import save_file
 
+from pigeon_calibration.gate import compare
 from pigeon_calibration.observe import Runner
 from pigeon_edge.errors import InputError
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export import to_onnx as module
 from pigeon_export.lint import lint
-from pigeon_export.parity import TOLERANCES, TorchEncoder, compare
+from pigeon_export.parity import TorchEncoder
+from pigeon_export.precision import TOLERANCES
 from pigeon_export.to_onnx import export_folder, to_onnx
 
 SPEC = PreprocessSpec(32)

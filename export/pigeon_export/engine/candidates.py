@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnx
-
 from pigeon_calibration.acceptance import check_not_unverified
+from pigeon_calibration.observe import load_onnx
 from pigeon_edge.engines.cache import EnginePrecision
 from pigeon_edge.errors import InputError
 from pigeon_export.dequantized import without_quantization
@@ -20,7 +19,7 @@ def candidate(graph: Path, precision: EnginePrecision) -> bytes:
     Raises InputError where it cannot be read, cannot be in half precision, or has no quantized activations for int8;
     GateError where it fell short of the gate of `calibrate int8`.
     """
-    model = _read(graph)
+    model = load_onnx(graph)
     check_not_unverified(model, graph)
     ops = {node.op_type for node in model.graph.node}
     if precision is EnginePrecision.INT8 and "QuantizeLinear" not in ops:
@@ -31,10 +30,3 @@ def candidate(graph: Path, precision: EnginePrecision) -> bytes:
         return bytes((model if is_half(model) else to_half(model)).SerializeToString())
     except InputError as error:
         raise InputError(f"{graph}: {error}") from error
-
-
-def _read(graph: Path) -> onnx.ModelProto:
-    try:
-        return onnx.load(str(graph), load_external_data=False)
-    except Exception as error:  # protobuf and onnx raise several kinds
-        raise InputError(f"{graph}: expected an ONNX graph, {error}; export it again") from error
