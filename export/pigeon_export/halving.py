@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
+import typer
 
 from pigeon_calibration.observe import load_graph
 from pigeon_edge.cli.console import say
@@ -27,7 +28,7 @@ def halve(graph: Path, out: Path, images: Path | None, limit: int) -> None:
         raise InputError(f"{graph}: {error}") from error
     if images:
         report = measure_half(graph, model, half, images, limit)
-        say(table(report))
+        typer.echo(table(report))
         say_unreadable(report)
         report.check()
     with replacing(out) as scratch:
