@@ -12,9 +12,8 @@ from pathlib import Path
 from tests.bench.table import Table
 
 from pigeon_edge.files import write_json
-
-INT8_INSTRUCTIONS = ("amx_int8", "avx512_vnni", "avx_vnni", "i8mm", "asimddp")
-"""Flags of /proc/cpuinfo, of x86-64 and ARM, the quickest first: tiles of 16 x 64 bytes, then dot products."""
+from pigeon_edge.system.instructions import int8_instructions
+from pigeon_edge.system.machine import this_machine
 
 LIBRARIES = ("numpy", "pillow", "faiss-cpu", "onnxruntime", "openvino", "torch", "transformers")
 
@@ -73,31 +72,13 @@ def _measures() -> dict[str, Callable[[], Table]]:
 
 def _machine() -> dict[str, object]:
     return {
-        "processor": _processor(),
-        "int8": _int8_instructions(),
+        "processor": this_machine().processor,
+        "int8": int8_instructions() or "no int8 instructions",
         "cores": os.cpu_count(),
         "load_per_core": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-
-
-def _processor() -> str:
-    """Return the processor's name where Linux tells it, else its architecture."""
-    return _cpu_fact("model name") or platform.machine()
-
-
-def _int8_instructions() -> str:
-    """Return the quickest int8 instructions that the processor has, on which every INT8 ratio depends."""
-    flags = set((_cpu_fact("flags") or _cpu_fact("Features")).split())
-    return next((name for name in INT8_INSTRUCTIONS if name in flags), "no int8 instructions")
-
-
-def _cpu_fact(key: str) -> str:
-    """Return what Linux tells of the first processor under a key, empty where it tells nothing."""
-    facts = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
-    values = [line.partition(":")[2].strip() for line in facts.splitlines() if line.startswith(key)]
-    return values[0] if values else ""
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pigeon_edge.encoders import Engine, open_encoder, open_graph
 from pigeon_edge.encoders.onnxruntime import OnnxRuntimeEncoder
 from pigeon_edge.encoders.openvino import OpenVinoEncoder
 from pigeon_edge.encoders.protocol import label_of, unit
+from pigeon_edge.encoders.select import on_processor, reason_on_processor
 from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.testing import FakeEncoder
 
@@ -83,12 +84,30 @@ def test_encoders_tell_what_runs_them(tiny, engine):
     assert label_of(FakeEncoder()) == "FakeEncoder"
 
 
-def test_automatic_is_openvino_where_it_is_installed(tiny, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert isinstance(open_encoder(tiny), OnnxRuntimeEncoder)
+@pytest.mark.parametrize(
+    ("instructions", "installed", "chosen"),
+    [
+        ("amx_int8", {"openvino", "onnxruntime"}, Engine.OPENVINO),
+        ("avx512_vnni", {"openvino", "onnxruntime"}, Engine.OPENVINO),
+        ("avx2", {"openvino", "onnxruntime"}, Engine.ONNXRUNTIME),
+        ("asimddp", {"openvino", "onnxruntime"}, Engine.ONNXRUNTIME),
+        ("avx2", {"openvino"}, Engine.OPENVINO),
+        ("amx_int8", {"onnxruntime"}, Engine.ONNXRUNTIME),
+        ("amx_int8", set(), Engine.ONNXRUNTIME),
+    ],
+)
+def test_automatic_is_openvino_where_its_products_are_exact(monkeypatch, instructions, installed, chosen):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name in installed or None)
+    assert on_processor(instructions) is chosen
+
+
+@pytest.mark.parametrize("instructions", ["avx512_vnni", "avx2"])
+def test_what_is_opened_is_what_is_chosen_for_this_processor(tiny, monkeypatch, instructions):
     pytest.importorskip("openvino")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    assert isinstance(open_encoder(tiny), OpenVinoEncoder)
+    monkeypatch.setattr("pigeon_edge.encoders.select.int8_instructions", lambda: instructions)
+    kinds = {"avx512_vnni": OpenVinoEncoder, "avx2": OnnxRuntimeEncoder}
+    assert isinstance(open_encoder(tiny), kinds[instructions])
+    assert instructions in reason_on_processor()
 
 
 @pytest.mark.parametrize(("absent", "words"), [("openvino", "OpenVINO"), ("onnxruntime", "ONNX Runtime")])

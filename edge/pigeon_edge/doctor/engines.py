@@ -6,7 +6,7 @@ from pigeon_edge.bundle import open_bundle
 from pigeon_edge.doctor.cuda import NO_GPU
 from pigeon_edge.doctor.finding import Finding, Status, broken, fail, ok, warn
 from pigeon_edge.doctor.host import Host
-from pigeon_edge.encoders.select import on_processor
+from pigeon_edge.encoders.select import on_processor, reason_on_processor
 from pigeon_edge.errors import BundleError, PigeonError, TemporaryError
 
 
@@ -17,7 +17,8 @@ def check_cpu_engine(host: Host) -> Finding:
     except BundleError:
         return warn("not tested: there is no bundle to test it with", "see the line on the bundle")
     name = on_processor().value
-    return _self_test(host, name, f"see that the lines on bundle and memory are ok; pip install --upgrade {name}")
+    tested = _self_test(host, name, f"see that the lines on bundle and memory are ok; pip install --upgrade {name}")
+    return ok(f"{tested.what} ({reason_on_processor()})") if tested.status is Status.OK else tested
 
 
 def check_engine(host: Host) -> Finding:

@@ -17,14 +17,15 @@ from pigeon_edge.engines.api import TensorRt, installed_flavour, load_tensorrt
 from pigeon_edge.engines.cache import REBUILD, BuiltEngine, EngineCache, default_folder
 from pigeon_edge.engines.key import EngineKey
 from pigeon_edge.errors import EngineError, MissingToolError, UsageError
+from pigeon_edge.system.instructions import int8_instructions
 from pigeon_edge.system.machine import l4t_branch
 
 
 class Engine(str, Enum):
     """What runs the graph.
 
-    AUTO is TensorRT where the cache holds an engine for exactly this graph and machine, else OpenVINO where it is
-    installed (x86-64), else ONNX Runtime.
+    AUTO is TensorRT where the cache holds an engine for exactly this graph and machine, else what
+    ``on_processor`` says.
     """
 
     AUTO = "auto"
@@ -80,6 +81,26 @@ def find_engine(bundle: Bundle) -> tuple[TensorRt, BuiltEngine]:
     return api, EngineCache(default_folder()).find(EngineKey.of(bundle, api, gpu, l4t_branch()))
 
 
-def on_processor() -> Engine:
-    """Return what runs graphs on the processor: OpenVINO where it is installed, else ONNX Runtime."""
-    return Engine.OPENVINO if importlib.util.find_spec("openvino") else Engine.ONNXRUNTIME
+EXACT_ON_OPENVINO = ("amx_int8", "avx512_vnni", "avx_vnni")
+"""Instructions that add int8 products in 32 bits. With AVX2 alone OpenVINO adds them in 16, which saturate."""
+
+
+def on_processor(instructions: str | None = None) -> Engine:
+    """Return what runs graphs on a processor of these int8 instructions, by default this one's.
+
+    OpenVINO is the quicker where its int8 products are exact, ONNX Runtime elsewhere (``python -m tests.bench
+    encoders``); where only one is installed, that one.
+    """
+    exact = (instructions or int8_instructions()) in EXACT_ON_OPENVINO
+    order = (Engine.OPENVINO, Engine.ONNXRUNTIME) if exact else (Engine.ONNXRUNTIME, Engine.OPENVINO)
+    return next((engine for engine in order if importlib.util.find_spec(engine.value)), Engine.ONNXRUNTIME)
+
+
+def reason_on_processor() -> str:
+    """Return why ``on_processor`` answers as it does, for a person."""
+    named = int8_instructions() or "no int8 instructions known"
+    if on_processor() is Engine.ONNXRUNTIME:
+        return f"{named}: ONNX Runtime is exact with any"
+    if named in EXACT_ON_OPENVINO:
+        return f"{named}: OpenVINO is exact and quick with it"
+    return f"{named}: OpenVINO may saturate without VNNI; pip install onnxruntime"
