@@ -12,6 +12,7 @@ from PIL import Image
 from pigeon_edge.errors import InputError
 from pigeon_edge.photo_manifest import PhotoRow
 from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.system.instructions import bfloat16_instructions
 from pigeon_export.to_onnx import load_tower, read_heads, read_spec
 from pigeon_training.fitting.examples import Examples, FittingData
 from pigeon_training.fitting.from_nothing import fit
@@ -181,7 +182,9 @@ def test_manifest_becomes_a_model_folder(tmp_path, album, rows_of):
     lines = []
     fit_manifest(manifest, tmp_path / "cells", tmp_path / "model", replace(PRESET, epochs=1), lines.append)
     trained, validated = (sum(r.split.value == name for r in rows) for name in ("train", "validation"))
-    assert lines[0] == f"pigeon-edge: {trained} samples to train on, {validated} to validate on"
+    counts, _, products = lines[0].partition("; products in ")
+    assert counts == f"pigeon-edge: {trained} samples to train on, {validated} to validate on"
+    assert products == ("bfloat16" if bfloat16_instructions() else "float32")
     assert lines[1].startswith("epoch 1/1: loss ")
     assert lines[1].endswith(" km by centroid")
     assert read_heads(tmp_path / "model")["cells.weight"].shape == (3, 24)

@@ -195,7 +195,8 @@ def test_same_seed_gives_the_same_weights(data):
     assert all(torch.equal(weight, second[name]) for name, weight in first.items())
 
 
-def test_bfloat16_learns_with_weights_and_losses_in_float32(data):
+def test_bfloat16_learns_with_weights_and_losses_in_float32(data, monkeypatch):
+    monkeypatch.setattr("pigeon_training.matrix_precision.bfloat16_instructions", lambda: "any")
     reports = []
     preset = replace(PRESET, bfloat16=True, epochs=12, learning_rate=1e-2)
     tuned = tune(start_model(), data, preset, Scope.ALL, lambda report, _: reports.append(report))

@@ -27,7 +27,8 @@ class LoopPreset:
     A step of AdamW, with gradients of norm 1 at most, is decided by ``batch`` samples, of which ``micro_batch`` are in
     memory with a graph at a time. The rate rises to ``learning_rate`` over the share ``warmup`` of the steps and falls
     to zero along half a cosine. After ``patience`` epochs without a better one training stops; 0 never stops early.
-    With ``bfloat16`` the tower's matrix products are taken in it; weights, heads and losses stay in float32.
+    With ``bfloat16`` the tower's matrix products are taken in it, where the device has instructions for it
+    (``matrix_precision``); weights, heads and losses stay in float32.
     """
 
     epochs: int

@@ -54,7 +54,8 @@ def tune(
         int | None, typer.Option("--micro-batch", min=1, help="Samples in memory at a time; changes nothing else.")
     ] = None,
     precision: Annotated[
-        Precision | None, typer.Option("--precision", help="Of the tower's products; the preset's.")
+        Precision | None,
+        typer.Option("--precision", help="bfloat16 only where the device has it."),
     ] = None,
 ) -> None:
     """Fine-tune a tower with its heads; the best epoch by the validation split's median error is kept.

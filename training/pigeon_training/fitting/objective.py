@@ -19,6 +19,7 @@ from pigeon_training.losses import (
     sphere_tensor,
     task_losses,
 )
+from pigeon_training.matrix_precision import matrix_precision
 from pigeon_training.model import GeocellModel, embed_images, mean_of_views, normalise, planes
 from pigeon_training.model_folder import FittedModel
 from pigeon_training.presets import FitPreset, TunePreset
@@ -41,7 +42,8 @@ def forward(
     model: GeocellModel, images: torch.Tensor, sample: torch.Tensor, *, bfloat16: bool
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Return embeddings (S, D) and head outputs of normalised images (N, 3, H, W); only the tower in half precision."""
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=bfloat16):
+    half = matrix_precision(images.device, bfloat16=bfloat16) is torch.bfloat16
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
         embedding = embed_images(model.tower, images)  # (N, D)
     embedding = mean_of_views(embedding.float(), sample)  # (S, D)
     return embedding, model.heads(embedding)

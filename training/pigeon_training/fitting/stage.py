@@ -24,6 +24,7 @@ from pigeon_training.fitting.loop import EpochReport
 from pigeon_training.fitting.parallel import Processes, started_processes
 from pigeon_training.fitting.scope import Scope
 from pigeon_training.fitting.tune import fitting_heads, told_tasks, tune
+from pigeon_training.matrix_precision import matrix_precision
 from pigeon_training.model import GeocellModel, Heads
 from pigeon_training.model_folder import HEADS, FittedModel, fill, load_model, save_model
 from pigeon_training.presets import FitPreset, LoopPreset, TunePreset
@@ -94,6 +95,7 @@ class Run:
         self._folder = out.with_name(f"{out.name}.run")
         self._log = TrainingLog(self._folder / LOG)
         self._preset = preset
+        self._products = matrix_precision(processes.device, bfloat16=preset.bfloat16)
         self._leads = processes.leads
 
     def begin(self, data: FittingData) -> None:
@@ -104,7 +106,8 @@ class Run:
                 shutil.rmtree(self._folder)
             self._folder.mkdir(parents=True)
         counts = [len(examples.samples) for examples in (data.training, data.validation)]
-        self.say("pigeon-edge: {} samples to train on, {} to validate on".format(*counts))
+        precision = str(self._products).removeprefix("torch.")
+        self.say("pigeon-edge: {} samples to train on, {} to validate on; products in {}".format(*counts, precision))
 
     def after_epoch(self, report: EpochReport, fitted: FittedModel) -> None:
         """Add to the log; keep the model where it is the best so far."""
