@@ -38,15 +38,15 @@ class Gallery:
 
         Both are (T, count), nearest first; where a cell has fewer, -1 at infinite distance.
         """
-        clusters = np.full((len(cells), count), -1, np.int64)
-        distances = np.full((len(cells), count), np.inf, np.float32)
-        for number, (first, last) in enumerate(
-            zip(self._cell_offsets[cells], self._cell_offsets[cells + 1], strict=True)
-        ):
-            apart = np.linalg.norm(self._prototypes[first:last] - embedding, axis=1)
-            nearest = np.argsort(apart, kind="stable")[:count]
-            clusters[number, : len(nearest)] = first + nearest
-            distances[number, : len(nearest)] = apart[nearest]
+        first, sizes = self._cell_offsets[cells], self._cell_offsets[cells + 1] - self._cell_offsets[cells]
+        place = np.arange(max(int(sizes.max(initial=0)), count))  # of a cluster in its cell, wide enough to answer with
+        present = place < sizes[:, None]  # (T, P)
+        members = np.where(present, first[:, None] + place, -1)  # (T, P)
+        apart = np.full(members.shape, np.inf, np.float32)
+        apart[present] = np.linalg.norm(self._prototypes[members[present]] - embedding, axis=1)
+        nearest = np.argsort(apart, axis=1, kind="stable")[:, :count]
+        clusters = np.take_along_axis(members, nearest, axis=1)
+        distances = np.take_along_axis(apart, nearest, axis=1)
         return clusters, distances
 
     def nearest_photographs(self, embedding: Floats, clusters: Ids, count: int) -> tuple[Ids, Floats]:
