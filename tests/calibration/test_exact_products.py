@@ -71,7 +71,7 @@ def test_the_gate_adds_int8_products_exactly(model, pixels, weights):
 
 @pytest.fixture
 def optimised_ops(tmp_path, monkeypatch):
-    """Return a function: the operators that ONNX Runtime makes of the session that is opened by a call."""
+    """Return a function: the operators that ONNX Runtime runs for the graph that a call opens."""
 
     def found(open_session):
         options = onnxruntime.SessionOptions()

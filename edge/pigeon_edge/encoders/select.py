@@ -88,8 +88,8 @@ EXACT_ON_OPENVINO = ("amx_int8", "avx512_vnni", "avx_vnni")
 def on_processor(instructions: str | None = None) -> Engine:
     """Return what runs graphs on a processor of these int8 instructions, by default this one's.
 
-    OpenVINO is the quicker where its int8 products are exact, ONNX Runtime elsewhere (``python -m tests.bench
-    encoders``); where only one is installed, that one.
+    OpenVINO where its int8 products are exact, as it is not slower there (``python -m tests.bench encoders``); else
+    ONNX Runtime, whose are exact everywhere; where only one is installed, that one.
     """
     exact = (instructions or int8_instructions()) in EXACT_ON_OPENVINO
     order = (Engine.OPENVINO, Engine.ONNXRUNTIME) if exact else (Engine.ONNXRUNTIME, Engine.OPENVINO)

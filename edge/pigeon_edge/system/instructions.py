@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 from pigeon_edge.system.files import FILE_SYSTEM, text_of
@@ -29,6 +30,7 @@ def _first(names: tuple[str, ...], root: Path) -> str | None:
     return next((name for name in names if name in flags), None)
 
 
+@cache  # every step of a training asks
 def _flags(root: Path) -> set[str]:
     """Return the flags of the first processor: "flags" on x86-64, "Features" on ARM."""
     found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text_of(root / "proc/cpuinfo") or "", re.MULTILINE)

@@ -55,7 +55,9 @@ def tune(
     ] = None,
     precision: Annotated[
         Precision | None,
-        typer.Option("--precision", help="bfloat16 only where the device has it."),
+        typer.Option(
+            "--precision", help="Of the tower's products; the preset's. bfloat16 only where the device has it."
+        ),
     ] = None,
 ) -> None:
     """Fine-tune a tower with its heads; the best epoch by the validation split's median error is kept.
