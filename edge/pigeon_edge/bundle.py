@@ -10,7 +10,8 @@ Version 1. JSON, safetensors, npy, ONNX and faiss files only: nothing that can r
     cells/centroid_lat_lng.npy   (C, 2) float64, degrees
     cells/places.json            C objects with country_code, country, admin1
     gallery/index.faiss          IVF, one list per location cluster, clusters sorted by cell; the quantizer holds the
-                                 prototypes; vectors of unit length; ids are rows of ``gallery/lat_lng.npy``
+                                 prototypes; vectors of unit length; ids are rows of ``gallery/lat_lng.npy``; a small
+                                 gallery has a projection to principal components before it
     gallery/cell_offsets.npy     (C + 1,) int64: the clusters of cell c are offsets[c] up to offsets[c + 1]
     gallery/lat_lng.npy          (M, 2) float32, degrees: where each gallery photograph was taken
     confidence.json              temperature, radii and claims, see ``confidence.ConfidenceSettings``

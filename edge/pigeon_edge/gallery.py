@@ -2,12 +2,14 @@
 
 One faiss IVF file: the coarse quantizer holds the prototypes (mean embeddings of location clusters), each inverted
 list the photographs of one cluster. The geocell head and the prototypes choose the lists (``search_preassigned``), so
-nothing else is read from disk. All vectors have unit length; distances are Euclidean. faiss is imported where it is
-used: ``pigeon-edge doctor`` must start where it is missing or aborts.
+nothing else is read from disk. All vectors have unit length; distances are Euclidean, between what a projection leaves
+of them where the index has one. faiss is imported where it is used: ``pigeon-edge doctor`` must start where it is
+missing or aborts.
 """
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +18,59 @@ import numpy.typing as npt
 
 from pigeon_edge.bundle import Bundle
 from pigeon_edge.errors import BundleError
+from pigeon_edge.system.read_ahead import ReadAhead
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
+
+_ROWS = mmap.PAGESIZE // 8
+"""Coordinates in a page."""
 
 
 class Gallery:
     """M photographs in K location clusters of C cells.
 
-    index: the faiss IVF index; cell_offsets: (C + 1,) clusters by cell; lat_lng: (M, 2) degrees.
+    index: a faiss IVF index, behind a projection or not; cell_offsets: (C + 1,) clusters by cell;
+    lat_lng: (M, 2) degrees.
     """
 
     def __init__(self, index: Any, cell_offsets: Ids, lat_lng: Floats) -> None:
-        self._index = index
+        self._index = index  # owns the two
+        self._projection, self._ivf = parts_of(index)
         self._cell_offsets = cell_offsets
         self._lat_lng = lat_lng
-        self._prototypes = _prototypes_of(index)  # (K, D) float32
+        self._quantizer = _quantizer_of(self._ivf)
+        self._prototypes_ahead = ReadAhead(len(cell_offsets) - 1)
+        self._photographs_ahead = ReadAhead(self._ivf.nlist)
+        self._lat_lng_ahead = ReadAhead(1 + len(lat_lng) // _ROWS)
 
     def nearest_clusters(self, embedding: Floats, cells: Ids, count: int) -> tuple[Ids, Floats]:
         """Return the ``count`` clusters of each of (T,) cells nearest to a (D,) embedding, and their distances.
 
         Both are (T, count), nearest first; where a cell has fewer, -1 at infinite distance.
         """
+        self._prototypes_ahead.ask(cells, self._prototypes_at)
         first, sizes = self._cell_offsets[cells], self._cell_offsets[cells + 1] - self._cell_offsets[cells]
         place = np.arange(max(int(sizes.max(initial=0)), count))  # of a cluster in its cell, wide enough to answer with
-        present = place < sizes[:, None]  # (T, P)
-        members = np.where(present, first[:, None] + place, -1)  # (T, P)
-        apart = np.full(members.shape, np.inf, np.float32)
-        apart[present] = np.linalg.norm(self._prototypes[members[present]] - embedding, axis=1)
+        members = np.where(place < sizes[:, None], first[:, None] + place, -1)  # (T, P)
+        apart = self._distances(self._projected(embedding), members)
         nearest = np.argsort(apart, axis=1, kind="stable")[:, :count]
-        clusters = np.take_along_axis(members, nearest, axis=1)
-        distances = np.take_along_axis(apart, nearest, axis=1)
-        return clusters, distances
+        row = np.arange(len(cells))[:, None]
+        return members[row, nearest], apart[row, nearest]
+
+    def _projected(self, embedding: Floats) -> Floats:
+        return embedding if self._projection is None else np.asarray(self._projection.apply(embedding[None])[0])
+
+    def _distances(self, embedding: Floats, clusters: Ids) -> Floats:
+        """Return the distances of a (D,) embedding to the prototypes of clusters (...), infinite for -1."""
+        import faiss
+
+        squares = np.empty(clusters.shape, np.float32)
+        query, labels = np.ascontiguousarray(embedding), np.ascontiguousarray(clusters)
+        self._quantizer.compute_distance_subset(
+            1, faiss.swig_ptr(query), labels.size, faiss.swig_ptr(squares), faiss.swig_ptr(labels)
+        )
+        return np.sqrt(squares)
 
     def nearest_photographs(self, embedding: Floats, clusters: Ids, count: int) -> tuple[Ids, Floats]:
         """Return the ``count`` rows of each of (K,) clusters nearest to a (D,) embedding, and their distances.
@@ -58,23 +81,42 @@ class Gallery:
         squares = np.full((len(clusters), count), np.inf, np.float32)
         present = np.flatnonzero(clusters >= 0)
         if len(present):  # an index of no vectors cannot be searched
-            queries = np.broadcast_to(embedding, (len(present), len(embedding)))
+            self._photographs_ahead.ask(clusters[present], self._photographs_at)
+            queries = np.broadcast_to(self._projected(embedding), (len(present), self._ivf.d))
             unused = np.zeros((len(present), 1), np.float32)  # distances to prototypes, which plain codes do without
-            found = self._index.search_preassigned(queries, count, clusters[present, None], unused)
+            found = self._ivf.search_preassigned(queries, count, clusters[present, None], unused)
             squares[present], rows[present] = found
         return rows, np.where(rows >= 0, np.sqrt(np.maximum(squares, 0)), np.inf)
 
     def lat_lng(self, rows: Ids) -> npt.NDArray[np.float64]:
         """Return where photographs were taken: (..., 2) degrees of rows (...,)."""
+        self._lat_lng_ahead.ask(np.ravel(rows) // _ROWS, self._lat_lng_at)
         return np.asarray(self._lat_lng[rows], np.float64)
+
+    def _prototypes_at(self, cell: int) -> tuple[int, int]:
+        first, end = self._cell_offsets[cell : cell + 2].tolist()
+        if first == end:  # without any prototype there is no pointer
+            return 0, 0
+        width = 4 * self._ivf.d  # bytes of a prototype
+        return int(self._quantizer.get_xb()) + first * width, (end - first) * width
+
+    def _photographs_at(self, cluster: int) -> tuple[int, int]:
+        """Return where the codes of a cluster are, and the rows that follow them."""
+        size = self._ivf.get_list_size(cluster)
+        if not size:  # an empty list has no codes to point to
+            return 0, 0
+        return int(self._ivf.invlists.get_codes(cluster)), size * (self._ivf.code_size + 8)
+
+    def _lat_lng_at(self, page: int) -> tuple[int, int]:
+        return self._lat_lng.ctypes.data + page * mmap.PAGESIZE, mmap.PAGESIZE
 
     def cell_of_photographs(self) -> tuple[Ids, npt.NDArray[np.float64]]:
         """Return the geocell (M,) and coordinates (M, 2) of all photographs; reads every id, none of the vectors."""
         import faiss
 
         cell_of_cluster = np.repeat(np.arange(len(self._cell_offsets) - 1), np.diff(self._cell_offsets))
-        cells = np.empty(self._index.ntotal, np.int64)
-        lists = self._index.invlists
+        cells = np.empty(self._ivf.ntotal, np.int64)
+        lists = self._ivf.invlists
         for cluster, cell in enumerate(cell_of_cluster):
             size = lists.list_size(cluster)
             if size:  # an empty list has no ids to point to
@@ -84,11 +126,12 @@ class Gallery:
 
 def open_gallery(bundle: Bundle) -> Gallery:
     """Map the gallery of a bundle. Raises BundleError where it does not fit the manifest's counts."""
-    index = _read_index(bundle.file("gallery/index.faiss"))
+    index = read_index(bundle.file("gallery/index.faiss"))
     offsets, lat_lng = np.array(bundle.array("gallery/cell_offsets.npy")), bundle.array("gallery/lat_lng.npy")
     told = bundle.description
+    nlist = parts_of(index)[1].nlist
     expected = (told.clusters, told.photographs, told.embedding_width, (told.cells + 1,), (told.photographs, 2))
-    found = (index.nlist, index.ntotal, index.d, offsets.shape, lat_lng.shape)
+    found = (nlist, index.ntotal, index.d, offsets.shape, lat_lng.shape)
     if found != expected or not _are_offsets(offsets, told.clusters) or lat_lng.dtype.kind != "f":
         raise BundleError(
             f"{bundle.path}: gallery of {found} where the manifest says {expected}; copy the bundle again"
@@ -101,7 +144,8 @@ def _are_offsets(offsets: npt.NDArray[Any], count: int) -> bool:
     return bool(whole and (np.diff(offsets) >= 0).all())
 
 
-def _read_index(path: Path) -> Any:
+def read_index(path: Path) -> Any:
+    """Map a faiss index. Raises BundleError where it cannot be read, or is none of a gallery."""
     import faiss
 
     # One query scans a few short lists: threads would cost more than they save, and fight the encoder's.
@@ -111,15 +155,23 @@ def _read_index(path: Path) -> Any:
     except (RuntimeError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise BundleError(f"{path}: not a readable faiss index ({reason}); copy the bundle again") from error
-    if not isinstance(index, faiss.IndexIVF):
+    if not isinstance(parts_of(index)[1], faiss.IndexIVF):
         raise BundleError(f"{path}: expected an IVF index, found {type(index).__name__}; copy the bundle again")
     return index
 
 
-def _prototypes_of(index: Any) -> Floats:
-    """Return a view (K, D) of the quantizer's vectors: the pages stay where they are mapped."""
+def parts_of(index: Any) -> tuple[Any, Any]:
+    """Return the projection of an index, None where it has none, and the index behind it."""
     import faiss
 
-    quantizer: Any = faiss.downcast_index(index.quantizer)
-    view = faiss.rev_swig_ptr(quantizer.get_xb(), quantizer.ntotal * quantizer.d)
-    return np.asarray(view).reshape(quantizer.ntotal, quantizer.d)
+    chain: Any = index.chain if isinstance(index, faiss.IndexPreTransform) else None
+    if chain is None or chain.size() != 1:
+        return None, index
+    return faiss.downcast_VectorTransform(chain.at(0)), faiss.downcast_index(index.index)
+
+
+def _quantizer_of(index: Any) -> Any:
+    """Return the flat index of the prototypes (K, D)."""
+    import faiss
+
+    return faiss.downcast_index(index.quantizer)

@@ -1,8 +1,9 @@
 """Refinement by gated cells and expected score: several near photographs have a say, and the answer is what suits most.
 
-The cells that hold most of the posterior are searched, in each the clusters with the nearest prototypes. A photograph
-that is found weighs the probability of its cell times exp(cosine similarity / temperature). The answer is the
-photograph whose surroundings weigh most: a lone twin far from all others loses to several that agree.
+The cells that hold most of the posterior are looked at, in each the clusters with the nearest prototypes; the most
+promising clusters of all are searched. A photograph that is found weighs the probability of its cell times
+exp(cosine similarity / temperature). The answer is the photograph whose surroundings weigh most: a lone twin far from
+all others loses to several that agree.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
@@ -21,33 +23,38 @@ from pigeon_edge.retrieval import Doubles, Floats, Ids, Refined, Retrieval
 class GatedRefinement:
     """How much is searched, and what a good answer is.
 
-    The most probable cells are searched until they hold ``posterior_mass``, at most ``max_cells``; in each the
-    photographs of its nearest ``clusters``. The ``neighbours`` that weigh most have a say. ``temperature`` divides
-    cosine similarities. The answer is the one with the highest expected score exp(-distance / ``score_km``): a short
-    one asks for the very place, a long one for the right region; GeoGuessr's is 1,492.7.
+    The most probable cells are gated until they hold ``posterior_mass``, at most ``max_cells``; of the nearest
+    ``clusters`` of each, the ``searched_clusters`` whose prototypes would weigh most are searched. The ``neighbours``
+    that weigh most have a say. ``temperature`` divides cosine similarities. The answer is the one with the highest
+    expected score exp(-distance / ``score_km``): a short one asks for the very place, a long one for the right region;
+    GeoGuessr's is 1,492.7.
     """
 
     posterior_mass: float = 0.99
     max_cells: int = 40
     clusters: int = 8
+    searched_clusters: int = 16
     neighbours: int = 32
     temperature: float = 0.005
     score_km: float = 1000.0
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that cannot be meant."""
-        counts = min(self.max_cells, self.clusters, self.neighbours)
+        counts = min(self.max_cells, self.clusters, self.searched_clusters, self.neighbours)
         if not (0 < self.posterior_mass <= 1 and counts >= 1 and self.temperature > 0 and self.score_km > 0):
             raise UsageError(
-                "refinement needs 0 < posterior_mass <= 1, max_cells, clusters and neighbours >= 1, temperature > 0 "
-                f"and score_km > 0, found {self}"
+                "refinement needs 0 < posterior_mass <= 1, max_cells, clusters, searched_clusters and neighbours >= 1, "
+                f"temperature > 0 and score_km > 0, found {self}"
             )
 
 
 class Candidates(NamedTuple):
-    """N points that may be the answer: cell (N,), photograph row or -1 (N,), weight (N,), coordinates (N, 2)."""
+    """N points that may be the answer, each with the place (N,) that its cell has among the gated ones.
 
-    cell: Ids
+    Photograph row or -1 (N,), weight (N,), coordinates (N, 2).
+    """
+
+    place: Ids
     photograph: Ids
     weight: Doubles
     lat_lng: Doubles
@@ -58,22 +65,31 @@ def refine_gated(
 ) -> Refined:
     """Refine the posterior (C,) of one photograph with a unit embedding (D,); centroids are (C, 2)."""
     cells = gate(posterior, settings.posterior_mass, settings.max_cells)
-    found = _candidates(embedding, posterior, cells, centroid_lat_lng, gallery, settings)
-    score = expected_score(found.lat_lng, found.weight, settings.score_km)
-    present = cells[np.isin(cells, found.cell)]
-    mass = np.array([found.weight[found.cell == cell].sum() for cell in present])
+    found = _candidates(embedding, np.log(posterior[cells]), centroid_lat_lng[cells], cells, gallery, settings)
+    present, best = _best_of_each(found.place, expected_score(found.lat_lng, found.weight, settings.score_km))
+    mass = np.bincount(found.place, found.weight)[present].astype(np.float64)
     order = np.argsort(-mass, kind="stable")
-    best = np.array([np.where(found.cell == cell, score, -1.0).argmax() for cell in present[order]])
-    moved_km = haversine_km(found.lat_lng[best[0]], centroid_lat_lng[found.cell[best[0]]])
+    present, best = present[order], best[order]
     answers, photographs = found.lat_lng[best], found.photograph[best]
-    return Refined(present[order], mass[order], answers, photographs, float(moved_km), found.lat_lng, found.weight)
+    moved_km = haversine_km(answers[0], centroid_lat_lng[cells[present[0]]])
+    return Refined(cells[present], mass[order], answers, photographs, float(moved_km), found.lat_lng, found.weight)
 
 
 def gate(posterior: Doubles, mass: float, most: int) -> Ids:
     """Return the fewest cells that hold ``mass`` of a posterior (C,), most probable first, at most ``most``."""
-    order = np.argsort(-posterior, kind="stable")[:most]
+    order = largest(posterior, most)
     order = order[posterior[order] > 0]
     return order[: int(np.searchsorted(np.cumsum(posterior[order]), mass)) + 1]
+
+
+def largest(value: Doubles, count: int) -> Ids:
+    """Return the indices of the ``count`` largest of (N,) values, largest first; of equal ones the first.
+
+    Sorts only what is kept.
+    """
+    left_out = len(value) - count
+    kept = np.flatnonzero(value >= np.partition(value, left_out)[left_out]) if left_out > 0 else np.arange(len(value))
+    return kept[np.argsort(-value[kept], kind="stable")[:count]]
 
 
 def expected_score(lat_lng: Doubles, weight: Doubles, score_km: float) -> Doubles:
@@ -85,37 +101,61 @@ def expected_score(lat_lng: Doubles, weight: Doubles, score_km: float) -> Double
     return np.asarray(np.exp(-apart_km / score_km) @ weight)
 
 
+def _best_of_each(place: Ids, score: Doubles) -> tuple[Ids, Ids]:
+    """Return the places that occur in (N,), ascending, and the index of the best score (N,) of each."""
+    order = np.lexsort((-score, place))
+    present, first = np.unique(place[order], return_index=True)
+    return present, order[first]
+
+
 def _candidates(
     embedding: Floats,
-    posterior: Doubles,
-    cells: Ids,
+    log_probability: Doubles,
     centroid_lat_lng: Doubles,
+    cells: Ids,
     gallery: Retrieval,
     settings: GatedRefinement,
 ) -> Candidates:
-    """Return the photographs of the cells that weigh most, and the centroids of cells that have none.
+    """Return the photographs of (T,) cells that weigh most, and the centroids (T, 2) of cells that have none.
 
     Such a centroid counts as similar as the least similar photograph: no evidence for the cell, nor against it.
     """
-    clusters = gallery.nearest_clusters(embedding, cells, settings.clusters)[0]  # (T, clusters), -1 for none
-    rows, distance = gallery.nearest_photographs(embedding, clusters.ravel(), settings.neighbours)
-    number, place = np.nonzero(rows >= 0)
-    cell, rows = np.repeat(cells, settings.clusters)[number], rows[number, place]
-    exponent = _exponent(posterior[cell], distance[number, place], settings.temperature)
-    heaviest = np.argsort(-exponent, kind="stable")[: settings.neighbours]
-    empty = cells[~np.isin(cells, cell)]
-    farthest = np.full(len(empty), distance[number, place].max(initial=0.0))
-    exponent = np.concatenate([exponent[heaviest], _exponent(posterior[empty], farthest, settings.temperature)])
+    clusters, apart = gallery.nearest_clusters(embedding, cells, settings.clusters)  # (T, clusters), -1 for none
+    searched = _heaviest(_exponent(log_probability[:, None], apart, settings.temperature), settings.searched_clusters)
+    place = searched // settings.clusters  # of each searched cluster's cell
+    rows, distance = gallery.nearest_photographs(embedding, clusters.ravel()[searched], settings.neighbours)
+    exponent = _exponent(log_probability[place, None], distance, settings.temperature)  # (K, neighbours)
+    heaviest = _heaviest(exponent, settings.neighbours)
+    empty = _without_photographs(np.isfinite(apart), searched, place[rows[:, 0] >= 0])
+    farthest = distance.max(where=rows >= 0, initial=0.0)
+    least = _exponent(log_probability[empty], np.full(len(empty), farthest), settings.temperature)
+    exponent, rows = np.concatenate([exponent.ravel()[heaviest], least]), rows.ravel()[heaviest]
     weight = np.exp(exponent - exponent.max())
     return Candidates(
-        np.concatenate([cell[heaviest], empty]),
-        np.concatenate([rows[heaviest], np.full(len(empty), -1, np.int64)]),
+        np.concatenate([place[heaviest // settings.neighbours], empty]),
+        np.concatenate([rows, np.full(len(empty), -1, np.int64)]),
         weight / weight.sum(),
-        np.concatenate([gallery.lat_lng(rows[heaviest]), centroid_lat_lng[empty]]),
+        np.concatenate([gallery.lat_lng(rows), centroid_lat_lng[empty]]),
     )
 
 
-def _exponent(probability: Doubles, distance: Floats, temperature: float) -> Doubles:
-    """Return (N,) log(probability) + cosine similarity / temperature of unit vectors at a distance."""
+def _heaviest(exponent: Doubles, count: int) -> Ids:
+    """Return the places, in (...) made flat, of the largest exponents, at most ``count`` and none of -inf."""
+    flat = exponent.ravel()
+    order = largest(flat, count)
+    return order[np.isfinite(flat[order])]
+
+
+def _without_photographs(clusters: npt.NDArray[np.bool_], searched: Ids, places_found: Ids) -> Ids:
+    """Return the places of cells whose every cluster, if there are any (T, P), was searched to no avail."""
+    unsearched = clusters.copy()
+    unsearched.ravel()[searched] = False
+    open_question = np.asarray(unsearched.any(axis=1))
+    open_question[places_found] = True
+    return np.flatnonzero(~open_question)
+
+
+def _exponent(log_probability: Doubles, distance: Floats, temperature: float) -> Doubles:
+    """Return (...,) log(probability) + cosine similarity / temperature of unit vectors at a distance."""
     similarity = 1 - distance.astype(np.float64) ** 2 / 2
-    return np.asarray(np.log(probability) + similarity / temperature)
+    return np.asarray(log_probability + similarity / temperature)

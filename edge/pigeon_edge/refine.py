@@ -25,7 +25,12 @@ def refine(
 
 
 def read_refinement(document: Mapping[str, Any]) -> RefinementSettings:
-    """Return the settings whose keys a JSON object has exactly. Raises UsageError where it has those of neither."""
+    """Return the settings whose keys a JSON object has exactly. Raises UsageError where it has those of neither.
+
+    A bundle of the first release names no ``searched_clusters``; it searches as many as others do.
+    """
+    if set(document) == {field.name for field in fields(GatedRefinement)} - {"searched_clusters"}:
+        document = {**document, "searched_clusters": GatedRefinement.searched_clusters}
     keys = set(document)
     if keys == {field.name for field in fields(PaperRefinement)}:
         return read_settings(PaperRefinement, document)

@@ -23,7 +23,7 @@ from pigeon_edge.encoders import Encoding, Engine, open_graph
 from pigeon_edge.environment import EnvironmentSettings, check_outputs, settings_of_graph
 from pigeon_edge.errors import EngineError, InputError
 from pigeon_edge.files import replacing_folder, sha256_of, to_json
-from pigeon_edge.gallery import open_gallery
+from pigeon_edge.gallery import open_gallery, parts_of
 from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
 from pigeon_edge.photograph import read_pixels
 from pigeon_edge.preprocess import PreprocessSpec
@@ -187,7 +187,7 @@ def _describe(
         embedding_width=index.d,
         opset=max(entry.version for entry in encoder.opset_import if not entry.domain),
         cells=len(centroids),
-        clusters=index.nlist,
+        clusters=parts_of(index)[1].nlist,
         photographs=index.ntotal,
         refinement=refinement,
         licences=naming.licences,

@@ -48,6 +48,7 @@ def _measures() -> dict[str, Callable[[], Table]]:
     from tests.bench.decoding_table import decoding_table
     from tests.bench.encoders_table import encoders_table
     from tests.bench.explanation_table import explanation_table
+    from tests.bench.gallery_table import gallery_table
     from tests.bench.geography_table import geography_table
     from tests.bench.heads_table import heads_table
     from tests.bench.int8_table import int8_table
@@ -59,6 +60,7 @@ def _measures() -> dict[str, Callable[[], Table]]:
         "encoders": encoders_table,
         "int8": int8_table,
         "refinement": refinement_table,
+        "gallery": gallery_table,
         "refinement-modes": refinement_modes_table,
         "prototypes": prototypes_table,
         "decoding": decoding_table,

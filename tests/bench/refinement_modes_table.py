@@ -20,7 +20,7 @@ from pigeon_edge.cells import posterior
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.encoders.protocol import unit
 from pigeon_edge.gallery import Gallery, open_gallery
-from pigeon_edge.gallery_files import Clusters, build_index
+from pigeon_edge.gallery_files import CODES, Clusters, Codes, build_index
 from pigeon_edge.gated_refinement import GatedRefinement
 from pigeon_edge.geodesy import haversine_km, unit_vectors
 from pigeon_edge.locator import Locator, open_locator
@@ -41,6 +41,9 @@ PLACES, SEED, SIZE_PX = 6000, 7, 96
 
 PAPER, GATED = PaperRefinement(max_move_km=NO_LIMIT_KM), GatedRefinement()
 TOY = LOCATION_PRESETS["toy"]
+FIFTH = Codes(40, 4)
+"""Of the planet's 192 components as few as a small gallery keeps of a CLIP ViT-L/14's 768."""
+
 CHUNK = 256
 
 
@@ -94,6 +97,11 @@ def _modes(stored: Stored) -> list[tuple[str, Gallery, RefinementSettings]]:
         ("gated, 128 neighbours", full, replace(GATED, neighbours=128)),
         ("gated, 1 cluster", full, replace(GATED, clusters=1)),
         ("gated, 16 clusters", full, replace(GATED, clusters=16)),
+        ("gated, 4 clusters searched", full, replace(GATED, searched_clusters=4)),
+        ("gated, 64 clusters searched", full, replace(GATED, searched_clusters=64)),
+        ("gated, every cluster searched", full, replace(GATED, searched_clusters=GATED.max_cells * GATED.clusters)),
+        ("gated, small gallery", _gallery(stored, CODES["small"]), GATED),
+        ("gated, 40 components of 4 bits", _gallery(stored, FIFTH), GATED),
         ("gated, half the posterior", full, replace(GATED, posterior_mass=0.5)),
         ("gated, temperature 0.0025", full, replace(GATED, temperature=0.0025)),
         ("gated, temperature 0.02", full, replace(GATED, temperature=0.02)),
@@ -147,9 +155,9 @@ def _stored(cells: int) -> Stored:
     return Stored(unit(index.reconstruct_n(0, index.ntotal)), cell, lat_lng, cells)
 
 
-def _gallery(stored: Stored) -> Gallery:
+def _gallery(stored: Stored, codes: Codes = CODES["full"]) -> Gallery:
     found = cluster(stored.lat_lng, stored.cell, stored.cells, TOY)
-    return Gallery(build_index(stored.embedding, found), found.cell_offsets, stored.lat_lng.astype(np.float32))
+    return Gallery(build_index(stored.embedding, found, codes), found.cell_offsets, stored.lat_lng.astype(np.float32))
 
 
 def _gallery_without_noise(stored: Stored) -> Gallery:

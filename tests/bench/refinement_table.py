@@ -23,6 +23,7 @@ NAIVE = "numpy, every vector"
 MODES: dict[str, RefinementSettings] = {
     "as published, 5 geocells": PaperRefinement(),
     "as published, 40 geocells": PaperRefinement(top_k=40),
+    "gated, every cluster searched": GatedRefinement(searched_clusters=320),
     "gated": GatedRefinement(),
 }
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,38 @@ def test_nearest_photographs_of_several_clusters_are_those_of_each(gallery, draw
         assert np.isinf(apart[len(inside) :]).all()
     assert (rows[1] == -1).all()
     assert np.isinf(distances[1]).all()
+
+
+def test_what_a_search_will_read_is_asked_for_once(drawn, monkeypatch):
+    embedding, cluster, lat_lng = drawn
+    index = build_index(embedding, Clusters(cluster, OFFSETS))
+    gallery = Gallery(index, OFFSETS, lat_lng.astype(np.float32))
+    asked = []
+    monkeypatch.setattr("pigeon_edge.system.read_ahead.read_ahead", lambda address, size: asked.append((address, size)))
+    prototypes_at = int(faiss.downcast_index(index.quantizer).get_xb())
+    for _ in range(2):
+        gallery.nearest_clusters(embedding[0], np.array([2, 1, 0]), 2)
+        assert set(asked) == {(prototypes_at + 3 * 4 * WIDTH, 5 * 4 * WIDTH), (prototypes_at, 3 * 4 * WIDTH), (0, 0)}
+        assert len(asked) == 3
+    asked.clear()
+    for _ in range(2):
+        gallery.nearest_photographs(embedding[0], np.array([7, -1]), 2)
+        assert asked == [(int(index.invlists.get_codes(7)), index.get_list_size(7) * (WIDTH + 8))]
+    asked.clear()
+    for _ in range(2):
+        gallery.lat_lng(np.array([3, 7, 399]))
+        assert asked == [(gallery._lat_lng.ctypes.data, mmap.PAGESIZE)]
+
+
+def test_rows_of_a_list_follow_its_codes_in_a_file(drawn, tmp_path):
+    """So that one range of addresses holds both."""
+    embedding, cluster, lat_lng = drawn
+    write_gallery(tmp_path / "gallery", embedding, lat_lng, Clusters(cluster, OFFSETS))
+    index = faiss.read_index(str(tmp_path / "gallery/index.faiss"), faiss.IO_FLAG_MMAP_IFC)
+    lists = index.invlists
+    for number in range(12):
+        codes, rows = int(lists.get_codes(number)), int(lists.get_ids(number))
+        assert 0 <= rows - codes - lists.list_size(number) * WIDTH <= 16
 
 
 def test_coordinates_of_many_rows_at_once(gallery, drawn):
@@ -169,14 +202,14 @@ import re, sys
 from pathlib import Path
 import faiss  # whose own memory is not the gallery's
 import numpy as np
-from pigeon_edge.gallery import Gallery, _read_index
+from pigeon_edge.gallery import Gallery, read_index
 
 def private_kb():
     fields = dict(re.findall(r"(\\w+):\\s+(\\d+) kB", Path("/proc/self/smaps_rollup").read_text()))
     return int(fields["Anonymous"])
 
 before = private_kb()
-gallery = Gallery(_read_index(Path(sys.argv[1])), np.array([0, 4]), np.zeros((20_000, 2), np.float32))
+gallery = Gallery(read_index(Path(sys.argv[1])), np.array([0, 4]), np.zeros((20_000, 2), np.float32))
 assert gallery.nearest_photographs(np.ones(1024, np.float32) / 32, np.array([1]), 1)[0][0, 0] % 4 == 1
 print(private_kb() - before)
 """

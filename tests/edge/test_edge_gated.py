@@ -11,7 +11,7 @@ from pigeon_edge.bundle import open_bundle, seal
 from pigeon_edge.errors import UsageError
 from pigeon_edge.gallery import Gallery, open_gallery
 from pigeon_edge.gallery_files import Clusters, build_index, write_gallery
-from pigeon_edge.gated_refinement import GatedRefinement, expected_score, gate
+from pigeon_edge.gated_refinement import GatedRefinement, expected_score, gate, largest
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.paper_refinement import PaperRefinement
 from pigeon_edge.refine import refine
@@ -98,6 +98,44 @@ def test_clusters_bound_what_is_searched_in_a_cell():
     assert refine(_unit(58)[0], np.array([1.0]), CENTROIDS[:1], gallery, one).photographs.tolist() == [2]
     all_three = GatedRefinement(clusters=3, temperature=10.0)
     assert refine(_unit(58)[0], np.array([1.0]), CENTROIDS[:1], gallery, all_three).photographs.tolist() == [1]
+
+
+def test_the_clusters_searched_are_those_whose_prototypes_weigh_most_with_the_probability_of_their_cells():
+    """Prototypes at 0 and 25 degrees; at a temperature of 0.05 a look at 10 degrees weighs them 0.38 nats apart."""
+    gallery = _gallery([0, 25], [0, 1], [0, 1, 2], [[10, 10], [11, 12]])
+    one = GatedRefinement(posterior_mass=1.0, searched_clusters=1, temperature=0.05)
+    near = refine(_unit(10)[0], np.array([0.45, 0.55]), CENTROIDS[:2], gallery, one)  # log(0.55 / 0.45) is 0.2
+    assert (near.cells.tolist(), near.photographs.tolist()) == ([0], [0])
+    far = refine(_unit(10)[0], np.array([0.25, 0.75]), CENTROIDS[:2], gallery, one)  # and log 3 is 1.1
+    assert (far.cells.tolist(), far.photographs.tolist()) == ([1], [1])
+
+
+def test_a_cell_whose_clusters_are_not_searched_is_no_empty_cell():
+    gallery = _gallery([0, 90], [0, 1], [0, 1, 2, 2], [[10, 10], [11, 12]])
+    one = GatedRefinement(posterior_mass=1.0, searched_clusters=1)
+    found = refine(_unit(0)[0], np.array([0.4, 0.4, 0.2]), CENTROIDS, gallery, one)
+    assert (found.cells.tolist(), found.photographs.tolist()) == ([0, 2], [0, -1])
+
+
+@given(st.integers(0, 10_000))
+def test_searching_every_cluster_is_the_limit_of_searching_more(seed):
+    rng = np.random.default_rng(seed)
+    cluster = np.arange(60) % 12
+    gallery = _gallery(rng.uniform(0, 360, 60), cluster, [0, 4, 8, 12], rng.uniform((-80, -180), (80, 180), (60, 2)))
+    look, posterior = _unit(rng.uniform(0, 360))[0], rng.dirichlet(np.ones(3))
+    every, twelve = (
+        refine(look, posterior, CENTROIDS, gallery, GatedRefinement(posterior_mass=1.0, searched_clusters=count))
+        for count in (1000, 12)
+    )
+    np.testing.assert_array_equal(every.weights, twelve.weights)
+    np.testing.assert_array_equal(every.photographs, twelve.photographs)
+
+
+def test_largest_of_equal_values_are_the_first_and_count_may_be_more_than_there_are():
+    value = np.array([1.0, 3.0, 2.0, 3.0, 2.0, 2.0])
+    assert largest(value, 4).tolist() == [1, 3, 2, 4]
+    assert largest(value, 9).tolist() == [1, 3, 2, 4, 5, 0]
+    assert largest(np.empty(0), 3).tolist() == []
 
 
 def test_an_empty_cell_answers_with_its_centroid_and_never_0_0():
@@ -195,7 +233,7 @@ def test_a_bundle_keeps_gated_settings(own):
     "wrong",
     [
         {"posterior_mass": 0.0}, {"posterior_mass": 1.1}, {"max_cells": 0}, {"clusters": 0}, {"neighbours": 0},
-        {"temperature": 0.0}, {"score_km": 0.0},
+        {"searched_clusters": 0}, {"temperature": 0.0}, {"score_km": 0.0},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )  # fmt: skip

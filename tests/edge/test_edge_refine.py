@@ -178,6 +178,11 @@ def test_settings_are_read_as_the_kind_whose_keys_they_have(settings):
     assert read_refinement(vars(settings)) == settings
 
 
+def test_gated_settings_without_searched_clusters_are_those_of_the_first_bundles():
+    told = {name: value for name, value in vars(GatedRefinement(clusters=3)).items() if name != "searched_clusters"}
+    assert read_refinement(told) == GatedRefinement(clusters=3)
+
+
 @pytest.mark.parametrize("wrong", [{}, {"top_k": 5}, vars(PaperRefinement()) | {"neighbours": 3}])
 def test_settings_of_neither_kind_are_refused(wrong):
     with pytest.raises(UsageError, match=r"expected the keys of PaperRefinement or GatedRefinement, found \["):

@@ -11,7 +11,7 @@ import numpy as np
 from pigeon_edge.cli.console import progress
 from pigeon_edge.encoders.protocol import unit
 from pigeon_edge.errors import PartialFailureError
-from pigeon_edge.gallery_files import write_gallery
+from pigeon_edge.gallery_files import CODES, Codes, write_gallery
 from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
 from pigeon_training.cells.store import read_cells
 from pigeon_training.dataset import read_split
@@ -21,7 +21,13 @@ from pigeon_training.presets import LocationPreset
 
 
 def gallery_of_manifest(
-    manifest: Path, cells: Path, encoder: Path, out: Path, preset: LocationPreset, per_place: int
+    manifest: Path,
+    cells: Path,
+    encoder: Path,
+    out: Path,
+    preset: LocationPreset,
+    per_place: int,
+    codes: Codes = CODES["full"],
 ) -> tuple[int, int]:
     """Write the gallery of the training split; return how many photographs and location clusters it holds.
 
@@ -34,7 +40,7 @@ def gallery_of_manifest(
     rows = [row for chunk in chunks for row in chunk.rows]
     lat_lng = lat_lng_of_rows(rows)
     clusters = cluster(lat_lng, geocells.cell_of_rows(rows), len(geocells), preset)
-    write_gallery(out, unit(np.concatenate([chunk.embedding for chunk in chunks])), lat_lng, clusters)
+    write_gallery(out, unit(np.concatenate([chunk.embedding for chunk in chunks])), lat_lng, clusters, codes)
     if reasons:
         raise PartialFailureError(f"{out} holds {len(rows)} photographs; {left_out(reasons)}")
     return len(rows), int(clusters.cell_offsets[-1])

@@ -26,6 +26,13 @@ class LocationsPreset(str, Enum):
     TOY = "toy"
 
 
+class CodesName(str, Enum):
+    """How the gallery keeps embeddings, see ``pigeon_edge/gallery_files.py``."""
+
+    FULL = "full"
+    SMALL = "small"
+
+
 def gallery(
     manifest: ManifestOption,
     cells: CellsOption,
@@ -35,11 +42,16 @@ def gallery(
         LocationsPreset, typer.Option("--preset", help="The OPTICS setting of location clusters.")
     ] = LocationsPreset.TOY,
     limit_per_place: Annotated[int, typer.Option("--per-place", min=1, help="Photographs a place, at most.")] = 4,
+    codes: Annotated[
+        CodesName, typer.Option("--codes", help="full: 8 bits a component. small: a tenth of the file.")
+    ] = CodesName.FULL,
 ) -> None:
     """Embed the training photographs with the graph that ships, and index them."""
+    from pigeon_edge.gallery_files import CODES
     from pigeon_training.gallery import gallery_of_manifest
     from pigeon_training.presets import LOCATION_PRESETS
 
     locations = LOCATION_PRESETS[preset.value]
-    count, clusters = gallery_of_manifest(manifest, cells, encoder, out, locations, limit_per_place)
+    kept = CODES[codes.value]
+    count, clusters = gallery_of_manifest(manifest, cells, encoder, out, locations, limit_per_place, kept)
     say(f"pigeon-edge: {count} photographs in {clusters} location clusters in {out}")
