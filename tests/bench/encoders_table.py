@@ -16,7 +16,9 @@ from tests.bench.table import Table
 from tests.bench.timing import Timing, compare
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from pigeon_calibration.gate import cosine_per_row
 from pigeon_calibration.observation import observe
+from pigeon_calibration.observe import Runner
 from pigeon_calibration.prepare import prepare
 from pigeon_calibration.quantize import linear_inputs, quantize
 from pigeon_edge.encoders import Encoder, Engine, open_graph
@@ -32,6 +34,7 @@ Pixels = npt.NDArray[np.uint8]
 BATCHES = (1, 8)
 TORCH_THREADS = 2
 EAGER = ("transformers", "FP32")
+GRAPHS = {"FP32": "encoder.onnx", "INT8": "encoder.int8.onnx"}
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ def encoders_table() -> Table:
     return Table(
         "Encoding",
         "Random weights and pixels; medians of 9 interleaved rounds, of 3 for ViT-L/14. transformers is torch in eager "
-        f"mode with {TORCH_THREADS} threads; x is how many times quicker than it at the same model and batch.",
-        ("model", "batch", "engine", "precision", "ms per image", "x transformers"),
+        f"mode with {TORCH_THREADS} threads; x is how many times quicker than it at the same model and batch. Cosine: "
+        "the least of an embedding with the graph's own as it is written, Q/DQ in float32.",
+        ("model", "batch", "engine", "precision", "ms per image", "x transformers", "cosine"),
         tuple(rows),
     )
 
@@ -84,17 +88,26 @@ def _rows(model: Model) -> Iterator[tuple[str | float, ...]]:
     spec = PreprocessSpec(model.tower.config.image_size)
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
-        encoders = _encoders(model, spec, _pixels(rng, 16, spec), Path(folder))
+        encoders, exact = _encoders(model, spec, _pixels(rng, 16, spec), Path(folder)), _exact(Path(folder))
         for batch in BATCHES:
             pixels = _pixels(rng, batch, spec)
             calls = {" ".join(key): _call(encoder, pixels) for key, encoder in encoders.items()}
             found = compare(calls, " ".join(EAGER), model.rounds)
-            for key in encoders:
-                yield _row(model.name, batch, key, found[" ".join(key)])
+            for key, encoder in encoders.items():
+                yield _row(model.name, batch, key, found[" ".join(key)], _cosine(encoder, exact[key[1]], pixels))
 
 
-def _row(name: str, batch: int, key: tuple[str, str], timing: Timing) -> tuple[str | float, ...]:
-    return name, batch, *key, timing.seconds * 1000 / batch, timing.ratio
+def _row(name: str, batch: int, key: tuple[str, str], timing: Timing, cosine: float) -> tuple[str | float, ...]:
+    return name, batch, *key, timing.seconds * 1000 / batch, timing.ratio, f"{cosine:.6f}"
+
+
+def _cosine(encoder: Encoder, exact: Encoder, pixels: Pixels) -> float:
+    return float(cosine_per_row(encoder.encode(pixels).embedding, exact.encode(pixels).embedding).min())
+
+
+def _exact(folder: Path) -> dict[str, Encoder]:
+    """Return the graphs as they are written, by precision."""
+    return {precision: Runner(onnx.load_model(str(folder / name))) for precision, name in GRAPHS.items()}
 
 
 def _encoders(model: Model, spec: PreprocessSpec, seen: Pixels, folder: Path) -> dict[tuple[str, str], Encoder]:
@@ -104,7 +117,7 @@ def _encoders(model: Model, spec: PreprocessSpec, seen: Pixels, folder: Path) ->
     full = to_onnx(model.tower, spec, heads)
     prepared = prepare(full, lambda graph: observe(graph, linear_inputs(graph), np.array_split(seen, 4)))
     int8 = quantize(prepared.graph, prepared.scales)
-    graphs = {"FP32": folder / "encoder.onnx", "INT8": folder / "encoder.int8.onnx"}
+    graphs = {precision: folder / name for precision, name in GRAPHS.items()}
     onnx.save_model(full, str(graphs["FP32"]))
     onnx.save_model(int8, str(graphs["INT8"]))
     names = {Engine.OPENVINO: "OpenVINO", Engine.ONNXRUNTIME: "ONNX Runtime"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -13,6 +14,8 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from pigeon_calibration.quantize import linear_inputs, quantize
+from pigeon_edge.encoders import Engine, open_graph
+from pigeon_edge.encoders.select import on_processor
 from pigeon_edge.errors import GateError, InputError, UsageError
 from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_export.cli import app
@@ -149,14 +152,15 @@ def test_parity_of_every_precision_with_torch(model, graph, photographs, tmp_pat
     result = run("parity", model, graph, half, "--images", photographs, "--json")
     assert result.exit_code == 0, result.exception
     report = json.loads(result.stdout)
-    runtime = [row for row in report["rows"] if row["engine"] == "ONNX Runtime"]
+    written = [row for row in report["rows"] if row["engine"] == "as written"]
     assert report["reference"] == str(model)
-    assert [(row["graph"], row["precision"], row["passed"]) for row in runtime] == [
+    assert [(row["graph"], row["precision"], row["passed"]) for row in written] == [
         (str(graph), "fp32", True), (str(half), "fp16", True),
     ]  # fmt: skip
-    assert {row["tolerance"]["cosine_p01"] for row in runtime} == {0.9999, 0.999}
-    assert runtime[0]["parity"]["photographs"] == 10
-    assert not any(row["engine"] == "OpenVINO" for row in report["rows"] if row["precision"] == "fp16")
+    assert {row["tolerance"]["cosine_p01"] for row in written} == {0.9999, 0.999}
+    assert written[0]["parity"]["photographs"] == 10
+    engines = [(row["precision"], row["engine"]) for row in report["rows"] if row["engine"] != "as written"]
+    assert engines == [("fp32", "OpenVINO"), ("fp32", "ONNX Runtime")]
 
 
 def test_parity_of_graphs_alone_and_one_that_falls_short(graph, photographs, tmp_path):
@@ -166,12 +170,52 @@ def test_parity_of_graphs_alone_and_one_that_falls_short(graph, photographs, tmp
     path = save(coarse, tmp_path / "coarse.onnx")
     result = run("parity", graph, path, graph, "--images", photographs)
     assert isinstance(result.exception, GateError)
-    assert f"found {path} on ONNX Runtime: embedding cosine p01" in str(result.exception)
+    assert f"found {path} as written: embedding cosine p01" in str(result.exception)
     header, first, *_ = result.stdout.splitlines()
     assert header.split()[:3] == ["graph", "precision", "engine"]
     assert "is under 0.98" in first
     assert result.stdout.splitlines()[-1].endswith("passed")
     assert "1 photographs cannot be read" in result.stderr
+
+
+class Saturating:
+    """An engine whose sums saturate: the loudest component of every embedding comes out at half its value."""
+
+    def __init__(self, encoder):
+        self.label, self._encoder = encoder.label, encoder
+
+    def encode(self, pixels):
+        found = self._encoder.encode(pixels)
+        embedding = found.embedding.copy()
+        embedding[np.arange(len(embedding)), np.abs(embedding).argmax(axis=1)] *= 0.5
+        return replace(found, embedding=embedding)
+
+
+@pytest.mark.parametrize(("saturates", "passes"), [("chosen", False), ("other", True)])
+def test_verdict_is_of_the_graph_and_of_the_engine_that_auto_chooses(
+    saturates, passes, graph, photographs, monkeypatch
+):
+    chosen = on_processor()
+    other = Engine.OPENVINO if chosen is Engine.ONNXRUNTIME else Engine.ONNXRUNTIME
+    spoiled = chosen if saturates == "chosen" else other
+
+    def opened(path, engine):
+        encoder = open_graph(path, engine)
+        return Saturating(encoder) if engine is spoiled else encoder
+
+    monkeypatch.setattr("pigeon_export.measuring.open_graph", opened)
+    result = run("parity", graph, graph, "--images", photographs, "--json")
+    rows = {row["engine"]: row for row in json.loads(result.stdout)["rows"]}
+    assert rows["as written"]["passed"]
+    assert rows["as written"]["parity"]["cosine_min"] == pytest.approx(1)
+    near = [row["cosine_to_graph"] for name, row in rows.items() if name != "as written"]
+    assert min(near) < 0.99
+    assert max(near) > 0.99999
+    assert (result.exit_code == 0) is passes
+    if passes:
+        assert "loses much of" in result.stderr
+    else:
+        assert "to the graph as written is under 0.9999" in str(result.exception)
 
 
 def test_parity_sees_a_half_that_overflows(graph, photographs, tmp_path):
