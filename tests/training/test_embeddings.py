@@ -13,6 +13,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from pigeon_calibration.gate import cosine_per_row
 from pigeon_edge.encoders import open_graph
 from pigeon_edge.errors import InputError, PartialFailureError, UsageError
 from pigeon_edge.photo_manifest import PhotoRow, read_manifest, write_manifest
@@ -241,7 +242,32 @@ def tiny_clip(tmp_path_factory):
     return write_tiny_clip(tmp_path_factory.mktemp("clip"))
 
 
-def test_tower_and_its_graph_embed_alike(tiny_clip, manifest, tmp_path):
+@pytest.fixture
+def processor(monkeypatch):
+    """Return a function: have the processor multiply in bfloat16, or not, and no GPU be there."""
+
+    def having(instructions):
+        monkeypatch.setattr("pigeon_training.matrix_precision.bfloat16_instructions", lambda: instructions)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    return having
+
+
+def test_embeddings_are_in_bfloat16_where_the_processor_multiplies_in_it(tiny_clip, manifest, processor):
+    rows = read_manifest(manifest)[:5]
+    found = {}
+    for instructions, precision in ((None, "float32"), ("avx512_bf16", "bfloat16")):
+        processor(instructions)
+        embedder = open_embedder(str(tiny_clip))
+        assert embedder.precision == precision
+        (chunk,) = embedded(rows, embedder)
+        found[precision] = chunk.embedding
+    assert not np.array_equal(found["float32"], found["bfloat16"])
+    assert cosine_per_row(found["float32"], found["bfloat16"]).min() > 0.999
+
+
+def test_tower_and_its_graph_embed_alike(tiny_clip, manifest, tmp_path, processor):
+    processor(None)
     tower, rows = load_tower(str(tiny_clip)), read_manifest(manifest)[:5]
     spec = PreprocessSpec(tower.config.image_size)
     heads = {"cells.weight": np.ones((2, 32), np.float32), "cells.bias": np.zeros(2, np.float32)}
@@ -272,7 +298,8 @@ def test_file_that_is_no_graph_is_refused(tmp_path):
         open_embedder(str(tmp_path / "x.onnx"))
 
 
-def test_command_embeds_and_tells_what_it_left_out(tiny_clip, manifest, tmp_path):
+def test_command_embeds_and_tells_what_it_left_out(tiny_clip, manifest, tmp_path, processor):
+    processor("amx_bf16")
     read_manifest(manifest)[3].path.write_bytes(b"no image")
     arguments = ["embed", str(tiny_clip), "--manifest", str(manifest), "--out", str(tmp_path / "E")]
     result = CliRunner().invoke(app, arguments)
@@ -280,9 +307,8 @@ def test_command_embeds_and_tells_what_it_left_out(tiny_clip, manifest, tmp_path
     assert "1 photographs could not be read" in str(result.exception)
     assert open_embeddings(tmp_path / "E").embedding.shape == (22, 32)
     note = json.loads((tmp_path / "E" / "embeddings.json").read_text())
-    assert (note["count"], note["encoding"]["precision"]) == (
-        22,
-        "float32" if not torch.cuda.is_available() else "bfloat16",
-    )
+    assert (note["count"], note["encoding"]["precision"]) == (22, "bfloat16")
+    assert "22 embeddings of 32 in" in result.stderr
+    assert "products in bfloat16" in result.stderr
     assert note["encoding"]["preprocess"]["size_px"] == 32
     assert Path(tmp_path / "E" / "photographs.csv").read_text().splitlines()[0] == "path,lat,lng"

@@ -28,7 +28,9 @@ def embed(
 
     embeddings = embed_manifest(model, manifest, out, say)
     count, width = embeddings.embedding.shape
-    say(f"pigeon-edge: {count} embeddings of {width} in {out}")
+    precision = embeddings.encoding.precision
+    products = "by the graph" if precision == "graph" else f"products in {precision}"
+    say(f"pigeon-edge: {count} embeddings of {width} in {out}; {products}")
     if embeddings.unreadable:
         where = out / "unreadable.csv"
         raise PartialFailureError(f"{len(embeddings.unreadable)} photographs could not be read, see {where}")

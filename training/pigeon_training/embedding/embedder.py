@@ -72,26 +72,27 @@ def graph_embedder(graph: Path) -> Embedder:
 def tower_embedder(model: str) -> Embedder:
     """Return the embedder of a CLIP vision tower: the mean of all its tokens. Raises InputError as ``load_tower``.
 
-    On a GPU matrix products are in bfloat16, on a processor in float32.
+    Matrix products are in bfloat16 where the GPU or processor has instructions for it, else in float32.
     """
     import torch
 
     from pigeon_training.clip_folder import load_tower, read_spec
+    from pigeon_training.matrix_precision import matrix_precision
     from pigeon_training.model import embed_images, normalise, planes
 
     tower = load_tower(model)
     spec, sha256 = read_spec(model, tower.config.image_size), tower_sha256(tower)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tower.to(device)
+    products = matrix_precision(device, bfloat16=True)
 
     def embed(pixels: Pixels) -> Floats:
         parts = torch.from_numpy(pixels).split(_IMAGES_A_FORWARD)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=products is torch.bfloat16):
             found = [embed_images(tower, normalise(planes(part.to(device)), spec)).float().cpu() for part in parts]
         return np.asarray(torch.cat(found).numpy())
 
-    precision = "bfloat16" if device.type == "cuda" else "float32"
-    return Embedder(sha256, precision, spec, tower.config.hidden_size, embed)
+    return Embedder(sha256, str(products).removeprefix("torch."), spec, tower.config.hidden_size, embed)
 
 
 def tower_sha256(tower: CLIPVisionModel) -> str:
