@@ -4,7 +4,7 @@ BIN := .venv/bin
 SAMPLES := edge/pigeon_edge/toy_planet/samples
 DEV_STAMP := .venv/.dev-installed
 
-.PHONY: run test test-all lint bench planet pictures clean
+.PHONY: run test test-all lint gpu bench planet pictures clean
 
 run: .venv/.installed ## Locate the sample photographs with the lean runtime
 	$(BIN)/pigeon-edge geotag $(SAMPLES) --out out/estimates.geojson
@@ -21,6 +21,10 @@ lint: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+gpu: $(DEV_STAMP) ## Where an NVIDIA GPU and nvcc are: its tests, and ViT-L/14 beside transformers
+	$(BIN)/python -m pip install --quiet --editable ".[dev,rtx]" "pycuda>=2025.1" --constraint constraints.txt
+	timeout 480 sh -c "$(BIN)/python -m pytest tests/gpu && $(BIN)/python -m tests.gpu.baseline"
 
 bench: $(DEV_STAMP) ## Ratios between engines and precisions, from one run
 	$(BIN)/python -m tests.bench
