@@ -67,12 +67,19 @@ def _triple(values: tuple[float, ...]) -> tuple[float, float, float]:
 
 def to_pixels(image: Image.Image, spec: PreprocessSpec) -> Pixels:
     """Return (size_px, size_px, 3) uint8 of an upright RGB image of any size."""
+    return np.asarray(to_square(image, spec, *image.size), np.uint8)  # (S, S, 3) uint8
+
+
+def to_square(image: Image.Image, spec: PreprocessSpec, width: float, height: float) -> Image.Image:
+    """Return the centre of the picture that fills ``width`` x ``height`` pixels of an image from its top left corner.
+
+    The square has ``size_px`` pixels a side.
+    """
     size = (spec.size_px, spec.size_px)
-    resized = image.resize(size, Image.Resampling.BICUBIC, box=centre_square(*image.size))
-    return np.asarray(resized, np.uint8)  # (S, S, 3) uint8
+    return image.resize(size, Image.Resampling.BICUBIC, box=centre_square(width, height))
 
 
-def centre_square(width: int, height: int) -> tuple[float, float, float, float]:
+def centre_square(width: float, height: float) -> tuple[float, float, float, float]:
     """Return left, top, right and bottom, in pixels, of the part of an image that an encoder sees."""
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2

@@ -43,6 +43,7 @@ def main() -> None:
 
 def _measures() -> dict[str, Callable[[], Table]]:
     """Return what measures each table, by its name on the command line, in the order in which they are printed."""
+    from tests.bench.archive_table import archive_table
     from tests.bench.cells_table import cells_table
     from tests.bench.contrast_table import contrast_table
     from tests.bench.decoding_table import decoding_table
@@ -64,6 +65,7 @@ def _measures() -> dict[str, Callable[[], Table]]:
         "refinement-modes": refinement_modes_table,
         "prototypes": prototypes_table,
         "decoding": decoding_table,
+        "archive": archive_table,
         "geography": geography_table,
         "cells": cells_table,
         "contrast": contrast_table,

@@ -8,10 +8,16 @@ import zlib
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
+from tests.photographic import photographic
 
+from pigeon_edge.bundle import open_bundle
+from pigeon_edge.cli.options import TOY_PLANET
+from pigeon_edge.encoders import Engine, open_encoder
+from pigeon_edge.encoders.protocol import unit
 from pigeon_edge.errors import InputError, MissingToolError
+from pigeon_edge.known_faults import fault_of
 from pigeon_edge.photograph import read_gps, read_pixels, read_rgb
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.preprocess import PreprocessSpec, to_pixels
 
 SPEC = PreprocessSpec(16)
 GREY, ORANGE = (128, 128, 128), (240, 120, 30)
@@ -70,10 +76,25 @@ def _half_transparent(mode):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_mode_comes_out_in_its_colour(tmp_path, name, image, expected):
+    if name == "YCbCr.tif" and fault_of("pillow"):
+        pytest.skip(f"{fault_of('pillow').sentence}; another test sees what the user is told")
     image.save(tmp_path / name)
     pixels = read_pixels(tmp_path / name, SPEC)
     assert (pixels.shape, pixels.dtype) == ((16, 16, 3), np.uint8)
     np.testing.assert_allclose(pixels, np.broadcast_to(expected, pixels.shape), atol=3)
+
+
+@pytest.mark.parametrize(("installed", "told"), [
+    ("12.3.0", r"pillow 12\.3\.0 reads no uncompressed TIFF in YCbCr: save such files with LZW compression, or pip"),
+    ("13.0.0", "restore it from a backup"),
+])  # fmt: skip
+def test_a_tiff_that_pillow_is_known_not_to_read_is_not_called_broken(tmp_path, monkeypatch, installed, told):
+    monkeypatch.setattr("pigeon_edge.known_faults.version", lambda package: installed)
+    Image.new("YCbCr", (200, 200)).save(tmp_path / "scan.tif")
+    content = (tmp_path / "scan.tif").read_bytes()
+    (tmp_path / "scan.tif").write_bytes(content[: len(content) // 2])  # which no Pillow reads
+    with pytest.raises(InputError, match=told):
+        read_pixels(tmp_path / "scan.tif", SPEC)
 
 
 @pytest.mark.parametrize(("mode", "name"), [("RGBA", "a.png"), ("LA", "a.png"), ("RGBA", "a.webp"), ("RGBA", "a.tif")])
@@ -157,6 +178,37 @@ def test_a_reduced_decode_differs_from_the_full_one_by_a_grey_level_on_average(t
     full = read_pixels(tmp_path / "full.png", spec).astype(int)
     assert 0 < np.abs(reduced - full).mean() < 1
     assert np.abs(reduced - full).max() <= 16
+
+
+@pytest.mark.parametrize("orientation", SIDEWAYS)
+def test_a_scale_that_does_not_divide_the_sides_moves_nothing_whichever_way_up(tmp_path, orientation):
+    """At an eighth, 193 and 257 pixels become 25 and 33, of which the last are padding but for an eighth."""
+    rows, columns = np.mgrid[:193, :257]
+    slope = Image.fromarray(((rows + columns) * (255 / 448)).astype(np.uint8)).convert("RGB")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    slope.save(tmp_path / "large.jpg", quality=95, exif=exif)
+    read_rgb(tmp_path / "large.jpg").save(tmp_path / "full.png")
+    reduced, full = (read_pixels(tmp_path / name, SPEC).astype(int) for name in ("large.jpg", "full.png"))
+    assert np.abs(reduced - full)[1:-1, 1:-1].max() <= 1
+
+
+@pytest.mark.parametrize("short_px", [289, 581, 1157])
+def test_a_reduced_decode_keeps_the_embedding(tmp_path, short_px):
+    """At sides that leave the least margin at each scale; of photographs, the embedding of the worst is compared."""
+    spec, rng = PreprocessSpec(96), np.random.default_rng(short_px)
+    pixels = [_reduced_and_full(tmp_path, photographic((short_px * 4 // 3, short_px), rng), spec) for _ in range(8)]
+    encoder = open_encoder(open_bundle(TOY_PLANET), Engine.ONNXRUNTIME)
+    reduced, full = (unit(encoder.encode(np.stack(side)).embedding) for side in zip(*pixels, strict=True))
+    assert (reduced * full).sum(axis=1).min() >= 0.995
+    assert (reduced * np.roll(full, 1, axis=0)).sum(axis=1).max() < 0.995  # of another photograph
+
+
+def _reduced_and_full(folder, image, spec):
+    image.save(folder / "large.jpg", quality=90)
+    reduced, full = read_pixels(folder / "large.jpg", spec), to_pixels(read_rgb(folder / "large.jpg"), spec)
+    assert (reduced != full).any()
+    return reduced, full
 
 
 def test_heic_is_read_upright_with_its_gps(tmp_path):

@@ -16,7 +16,7 @@ from pigeon_edge.doctor.finding import Finding, Status, fail
 from pigeon_edge.doctor.gstreamer import check_gstreamer
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.doctor.jetpack import check_jetpack
-from pigeon_edge.doctor.libraries import check_faiss, check_video
+from pigeon_edge.doctor.libraries import check_faiss, check_pillow, check_video
 from pigeon_edge.doctor.memory import check_cma, check_memory
 from pigeon_edge.doctor.tensorrt import check_tensorrt
 from pigeon_edge.system.machine import Machine
@@ -39,6 +39,7 @@ CHECKS = (
     Check("TensorRT", check_tensorrt),
     Check("pycuda", check_pycuda),
     Check("faiss", check_faiss),
+    Check("Pillow", check_pillow),
     Check("CPU engine", check_cpu_engine),
     Check("engine", check_engine),
     Check("memory", check_memory),

@@ -81,6 +81,13 @@ def faiss() -> dict[str, Any]:
     return {"version": library.__version__, "maps": hasattr(library, "IO_FLAG_MMAP_IFC")}
 
 
+def pillow() -> dict[str, Any]:
+    """Return Pillow's version."""
+    import PIL.Image  # which loads what is compiled
+
+    return {"version": PIL.__version__}
+
+
 def av() -> dict[str, Any]:
     """Return PyAV's version."""
     import av as library
@@ -114,7 +121,7 @@ def self_test(bundle: str, name: str) -> dict[str, Any]:
 
 
 _PROBES: Mapping[str, Callable[..., dict[str, Any]]] = MappingProxyType(
-    {probe.__name__: probe for probe in (cuda, tensorrt, pycuda, faiss, av, engine, self_test)}
+    {probe.__name__: probe for probe in (cuda, tensorrt, pycuda, faiss, pillow, av, engine, self_test)}
 )
 
 

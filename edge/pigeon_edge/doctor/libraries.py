@@ -1,12 +1,13 @@
-"""The libraries that pip installs: faiss, without which nothing is located, and PyAV for video."""
+"""The libraries that pip installs: faiss and Pillow, without which nothing is located, and PyAV for video."""
 
 from __future__ import annotations
 
 from pigeon_edge.doctor.finding import Finding, broken, fail, ok, warn
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.errors import PigeonError
+from pigeon_edge.known_faults import fault_of
 
-_FAISS = "pip install 'faiss-cpu>=1.12'"
+_FAISS = "pip install 'faiss-cpu>=1.14.2'"
 _STREAMS = "pip install 'pigeon-edge[streams]'"
 
 
@@ -18,7 +19,20 @@ def check_faiss(host: Host) -> Finding:
         return broken(error, _FAISS)
     if not told["maps"]:
         return fail(f"faiss {told['version']} cannot map a gallery into memory", _FAISS)
+    fault = fault_of("faiss-cpu")
+    if fault:
+        return warn(fault.sentence, fault.remedy)
     return ok(f"faiss {told['version']}, galleries are mapped into memory")
+
+
+def check_pillow(host: Host) -> Finding:
+    """Load Pillow, which reads photographs."""
+    try:
+        told = host.probe("pillow")
+    except PigeonError as error:
+        return broken(error, "pip install 'pillow>=11.3'")
+    fault = fault_of("pillow")
+    return warn(fault.sentence, fault.remedy) if fault else ok(f"Pillow {told['version']} reads photographs")
 
 
 def check_video(host: Host) -> Finding:

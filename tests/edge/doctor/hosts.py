@@ -17,7 +17,8 @@ case "$3" in
     echo '{"flavour": "tensorrt", "version": "10.3.0", "label": "TensorRT 10.3.0"}'
     ;;
   pycuda) echo '{"version": "2026.1", "gpu": "Orin (8.7)"}';;
-  faiss) echo '{"version": "1.12.0", "maps": true}';;
+  faiss) echo '{"version": "1.15.1", "maps": true}';;
+  pillow) echo '{"version": "13.0.0"}';;
   av) echo '{"version": "17.1.0"}';;
   engine) echo '{"precision": "int8", "reason": "1.15 times as quick as fp16"}';;
   self_test) echo "{\\"engine\\": \\"$5\\", \\"cosine\\": 0.9991, \\"least\\": 0.98}";;

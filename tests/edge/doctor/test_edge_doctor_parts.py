@@ -28,7 +28,7 @@ def test_faiss_must_map_galleries_and_be_there(orin, fake_python):
     assert (absent.what, absent.error) == ("No module named 'faiss'", MissingToolError)
     assert (crashed.what, crashed.error) == ("killed by SIGILL", EngineError)
     assert {finding.status for finding in (old, absent, crashed)} == {Status.FAIL}
-    assert {finding.remedy for finding in (old, absent, crashed)} == {"pip install 'faiss-cpu>=1.12'"}
+    assert {finding.remedy for finding in (old, absent, crashed)} == {"pip install 'faiss-cpu>=1.14.2'"}
 
 
 def test_video_is_for_a_jetson_and_else_an_extra(orin, tmp_path, fake_python):
