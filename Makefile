@@ -3,18 +3,35 @@ PYTHON ?= python3
 BIN := .venv/bin
 SAMPLES := edge/pigeon_edge/toy_planet/samples
 DEV_STAMP := .venv/.dev-installed
+EDGE_VENV = .venv-edge-$(shell $(PYTHON) -c "import platform; print(platform.python_version())")
 
-.PHONY: run test test-all lint gpu bench planet pictures clean
+PARALLEL := --numprocesses auto --dist loadgroup --no-loadscope-reorder
+export OMP_WAIT_POLICY = PASSIVE
+
+.PHONY: run test test-all test-edge test-floors aarch64 lint gpu bench planet pictures clean
 
 run: .venv/.installed ## Locate the sample photographs with the lean runtime
 	$(BIN)/pigeon-edge geotag $(SAMPLES) --out out/estimates.geojson
 	@$(BIN)/pigeon-edge locate $(SAMPLES)
 
 test: lint ## Lint, types, directions, and the quick tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-all: lint ## The same with the slow tests
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "slow or not slow"
+
+test-edge: ## The runtime's own tests on another Python: make test-edge PYTHON=python3.10, as JetPack 6 has it
+	$(PYTHON) -m venv $(EDGE_VENV)
+	$(EDGE_VENV)/bin/python -m pip install --quiet --editable ".[test-edge]" $(FLOORS)
+	$(EDGE_VENV)/bin/python -m pytest tests/edge
+
+test-floors: ## The same with the oldest versions of all that it needs
+	$(MAKE) test-edge PYTHON=$(PYTHON) EDGE_VENV=.venv-floors FLOORS="--constraint floors.txt"
+
+aarch64: build/aarch64 ## What make test-all needs to run on emulated ARM cores: 500 MB, once, by the network
+
+build/aarch64:
+	tests/emulated/prepare_aarch64.sh $@
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

@@ -65,6 +65,24 @@ def test_the_device_adds_int8_products_exactly_whatever_its_instructions(graph, 
     np.testing.assert_allclose(found, exact(pixels, weights), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("instructions", "asked"), [
+    ("avx2", ["1"]), (None, ["1"]), ("avx512_vnni", []), ("avx_vnni", []), ("amx_int8", []), ("asimddp", []),
+])  # fmt: skip
+def test_exact_sums_are_asked_for_only_where_the_processor_does_not_give_them(graph, monkeypatch, instructions, asked):
+    """The option halves the speed of VNNI, whose sums are exact without it."""
+    monkeypatch.setattr("pigeon_edge.encoders.onnxruntime.int8_instructions", lambda: instructions)
+    told = []
+
+    class Options(onnxruntime.SessionOptions):
+        def add_session_config_entry(self, key, value):
+            told.append((key, value))
+            super().add_session_config_entry(key, value)
+
+    monkeypatch.setattr(onnxruntime, "SessionOptions", Options)
+    OnnxRuntimeEncoder(graph)
+    assert [value for key, value in told if key == "session.x64quantprecision"] == asked
+
+
 def test_the_gate_adds_int8_products_exactly(model, pixels, weights):
     np.testing.assert_allclose(Runner(model).encode(pixels).embedding, exact(pixels, weights), rtol=1e-6)
 

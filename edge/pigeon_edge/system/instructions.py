@@ -15,6 +15,10 @@ BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")
 """Flags of processors that multiply in bfloat16; elsewhere it costs four times what float32 does."""
 
 
+SUMS_IN_32_BITS = ("amx_int8", "avx512_vnni", "avx_vnni", "i8mm", "asimddp")
+"""Instructions that add int8 products in 32 bits, so that no sum saturates."""
+
+
 def int8_instructions(root: Path = FILE_SYSTEM) -> str | None:
     """Return the quickest of ``INT8_INSTRUCTIONS`` that the processor has, None where it is not known to have any."""
     return _first(INT8_INSTRUCTIONS, root)
