@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -36,7 +37,15 @@ def toy():
     return open_graph(TOY_PLANET / "encoder.int8.onnx", Engine.ONNXRUNTIME)
 
 
-@pytest.mark.parametrize(("engine", "least"), [(Engine.ONNXRUNTIME, 0.999999), (Engine.OPENVINO, 0.9999)])
+def _least_of_onnx_runtime() -> float:
+    """Return how near ONNX Runtime has to be to its version 1.32, whose probes these are: older ones add otherwise."""
+    major, minor = (int(number) for number in version("onnxruntime").split(".")[:2])
+    return 0.999999 if (major, minor) >= (1, 30) else 0.99999
+
+
+@pytest.mark.parametrize(
+    ("engine", "least"), [(Engine.ONNXRUNTIME, _least_of_onnx_runtime()), (Engine.OPENVINO, 0.9999)]
+)
 def test_each_engine_passes_on_the_bundle_that_ships_or_is_not_chosen_here(golden, engine, least):
     pytest.importorskip(engine.value)
     found = least_cosine(open_graph(TOY_PLANET / "encoder.int8.onnx", engine), golden)
@@ -47,6 +56,15 @@ def test_each_engine_passes_on_the_bundle_that_ships_or_is_not_chosen_here(golde
 
 def test_the_engine_that_is_chosen_here_gives_what_the_graph_says(golden):
     assert least_cosine(open_graph(TOY_PLANET / "encoder.int8.onnx"), golden) > 0.9999
+
+
+@pytest.mark.parametrize("engine", [Engine.ONNXRUNTIME, Engine.OPENVINO])
+def test_the_batch_that_a_photograph_comes_in_moves_its_embedding_by_less_than_a_hundred_thousandth(golden, engine):
+    pytest.importorskip(engine.value)
+    encoder = open_graph(TOY_PLANET / "encoder.int8.onnx", engine)
+    together = encoder.encode(golden.pixels).embedding
+    alone = np.concatenate([encoder.encode(pixels[None]).embedding for pixels in golden.pixels])
+    assert np.abs(together - alone).max() < 1e-5 * np.abs(together).max()
 
 
 @pytest.mark.parametrize("pixels", [lambda p: p[..., ::-1], lambda p: p[::-1], lambda p: p[:, ::-1], np.zeros_like],
