@@ -36,6 +36,7 @@ def test_int8_stays_close_to_full_precision(encoder, int8, pixels):
 
 
 def test_openvino_equals_onnx_runtime(int8, pixels, tmp_path):
+    pytest.importorskip("openvino")
     onnx.save_model(int8, str(tmp_path / "g.onnx"))
     compiled = (
         import_openvino().Core().compile_model(str(tmp_path / "g.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

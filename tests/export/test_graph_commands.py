@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import onnx
@@ -160,7 +161,8 @@ def test_parity_of_every_precision_with_torch(model, graph, photographs, tmp_pat
     assert {row["tolerance"]["cosine_p01"] for row in written} == {0.9999, 0.999}
     assert written[0]["parity"]["photographs"] == 10
     engines = [(row["precision"], row["engine"]) for row in report["rows"] if row["engine"] != "as written"]
-    assert engines == [("fp32", "OpenVINO"), ("fp32", "ONNX Runtime")]
+    openvino = [("fp32", "OpenVINO")] if find_spec("openvino") else []  # no dependency on ARM
+    assert engines == [*openvino, ("fp32", "ONNX Runtime")]
 
 
 def test_parity_of_graphs_alone_and_one_that_falls_short(graph, photographs, tmp_path):
@@ -195,6 +197,7 @@ class Saturating:
 def test_verdict_is_of_the_graph_and_of_the_engine_that_auto_chooses(
     saturates, passes, graph, photographs, monkeypatch
 ):
+    pytest.importorskip("openvino")  # where there is one engine alone, it is chosen
     chosen = on_processor()
     other = Engine.OPENVINO if chosen is Engine.ONNXRUNTIME else Engine.ONNXRUNTIME
     spoiled = chosen if saturates == "chosen" else other
