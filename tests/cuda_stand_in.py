@@ -1,9 +1,9 @@
 """A stand-in for ``pycuda.driver`` on a machine without a GPU, which keeps the books that a driver keeps.
 
-It has the names of pycuda that ``pigeon_edge.cuda`` uses and no others, with the behaviour of pycuda 2026.1, read in
-its source: memory and streams belong to the context that was current when they were made and end with their last
-reference. Work is done when its stream is synchronised and not before. What a real driver would not forgive is an
-AssertionError at once, or an entry of ``complaints`` where Python would not hear of it.
+It has the names of pycuda that ``encoders/tensorrt/cuda.py`` uses and no others, with the behaviour of pycuda
+2026.1, read in its source: memory and streams belong to the context that was current when they were made and end with
+their last reference. Work is done when its stream is synchronised and not before. What a real driver would not
+forgive is an AssertionError at once, or an entry of ``complaints`` where Python would not hear of it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class StandInCuda:
         package.driver = self.module  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "pycuda", package)
         monkeypatch.setitem(sys.modules, "pycuda.driver", self.module)
-        monkeypatch.setattr("pigeon_edge.cuda.has_nvidia_driver", lambda: True)
+        monkeypatch.setattr("pigeon_edge.encoders.tensorrt.cuda.has_nvidia_driver", lambda: True)
         return self
 
     def fail(self, name: str, error: Exception | None = None) -> None:

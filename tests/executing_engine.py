@@ -15,8 +15,8 @@ import numpy as np
 from tests.cuda_stand_in import StandInCuda
 from tests.tensorrt_surfaces import RTX, StandIn
 
-from pigeon_edge.engines.api import Flavour, TensorRt
-from pigeon_edge.offline import import_onnxruntime
+from pigeon_edge.encoders.tensorrt.api import Flavour, TensorRt
+from pigeon_edge.encoders.without_telemetry import import_onnxruntime
 
 PROFILES = (1, 4, 8)
 _SESSIONS: dict[bytes, Any] = {}

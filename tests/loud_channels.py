@@ -17,7 +17,7 @@ from onnx import numpy_helper
 from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
 from pigeon_export.readout import ClassToken
 from pigeon_export.to_onnx import to_onnx
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.answer.encoding import Encoding
 from pigeon_edge.geodesy import haversine_km
 
 Doubles = npt.NDArray[np.float64]

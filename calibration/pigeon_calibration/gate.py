@@ -12,9 +12,10 @@ import onnx
 from pigeon_calibration.acceptance import Parity, Thresholds
 from pigeon_calibration.answers import retrieval_recall
 from pigeon_calibration.observe import Runner
-from pigeon_edge import golden
-from pigeon_edge.encoders.protocol import Encoder, Encoding
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.answer.encoding import Encoding
+from pigeon_edge.encoders import golden
+from pigeon_edge.encoders.protocol import Encoder
+from pigeon_edge.images.preprocess import Pixels
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

@@ -22,11 +22,11 @@ from pigeon_calibration.report import Evidence, Judged, document, table
 from pigeon_calibration.resume import observe_resumably
 from pigeon_calibration.sample import Candidate
 from pigeon_calibration.sensitivity import HandedBack, damages, handing_back, shares
+from pigeon_edge.answer.encoding import Encoding
 from pigeon_edge.cli.console import progress, say
-from pigeon_edge.encoders.protocol import Encoding
 from pigeon_edge.errors import GateError, InputError
 from pigeon_edge.files import check_files, check_folder, replacing, sha256_of, write_json
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
 
 FEW = 32
 """With fewer photographs a side, ranges get much headroom, and the first percentile of the verdict is its minimum."""

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from pigeon_calibration.observe import Runner
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 
 Floats = npt.NDArray[np.float32]
 

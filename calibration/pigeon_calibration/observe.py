@@ -14,14 +14,15 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from pigeon_calibration.sample import Candidate, Sample, candidates_of_folder, candidates_of_rows
-from pigeon_edge.archive.scan import scan
-from pigeon_edge.encoders.protocol import Encoding, encoding_of
+from pigeon_edge.answer.encoding import Encoding
+from pigeon_edge.encoders.protocol import encoding_of
+from pigeon_edge.encoders.without_telemetry import import_onnxruntime
 from pigeon_edge.errors import EngineError, InputError, MissingToolError, UsageError
 from pigeon_edge.files import sha256_of
-from pigeon_edge.offline import import_onnxruntime
-from pigeon_edge.photo_manifest import read_manifest
-from pigeon_edge.photograph import read_pixels
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.scan import scan
+from pigeon_edge.manifest import read_manifest
 
 BATCH_SIZE = 8
 

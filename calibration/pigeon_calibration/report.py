@@ -14,7 +14,7 @@ from pigeon_calibration.answers import moved, percent_within
 from pigeon_calibration.prepare import Prepared
 from pigeon_calibration.sensitivity import HandedBack
 from pigeon_edge import __version__
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.answer.encoding import Encoding
 
 METHOD = (
     "loud channels smoothed into weights; weights per output channel, activations per tensor, symmetric, zero point 0; "

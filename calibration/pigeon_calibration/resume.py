@@ -17,7 +17,7 @@ from pigeon_calibration.quantize import linear_inputs
 from pigeon_edge.cli.console import say
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 
 SAVE_EVERY = 8
 """Batches between two saves."""

@@ -13,7 +13,7 @@ from math import cos, floor, radians
 from pathlib import Path
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow, Split
+from pigeon_edge.manifest import PhotoRow, Split
 
 SQUARE_DEG = 10.0
 

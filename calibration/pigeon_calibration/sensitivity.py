@@ -11,7 +11,7 @@ from pigeon_calibration.gate import cosine_per_row
 from pigeon_calibration.observe import Runner
 from pigeon_calibration.prepare import Prepared
 from pigeon_calibration.quantize import linears, quantize
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 
 BUDGET = 0.05
 """The largest share of the linears' multiplications that may stay in full precision."""

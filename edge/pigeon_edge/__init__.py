@@ -13,23 +13,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pigeon_edge.bundle import Bundle, open_bundle
+    from pigeon_edge.answer.estimate import Estimate
+    from pigeon_edge.bundle.format import Bundle, open_bundle
     from pigeon_edge.errors import PigeonError
-    from pigeon_edge.estimate import Estimate, LatLng
+    from pigeon_edge.geodesy import LatLng
+    from pigeon_edge.images.photograph import read_pixels
     from pigeon_edge.locator import Locator, open_locator
-    from pigeon_edge.photograph import read_pixels
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Bundle": "bundle",
-    "Estimate": "estimate",
-    "LatLng": "estimate",
+    "Bundle": "bundle.format",
+    "Estimate": "answer.estimate",
+    "LatLng": "geodesy",
     "Locator": "locator",
     "PigeonError": "errors",
-    "open_bundle": "bundle",
+    "open_bundle": "bundle.format",
     "open_locator": "locator",
-    "read_pixels": "photograph",
+    "read_pixels": "images.photograph",
 }
 
 __all__ = [

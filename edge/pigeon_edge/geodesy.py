@@ -6,7 +6,7 @@ may lie outside [-180, 180); results never do. Everything here is pure and broad
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,18 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 EARTH_RADIUS_KM = 6371.0088
 """Mean radius R1 of the IUGG, the only radius in the project (Moritz 2000, Geodetic Reference System 1980)."""
+
+
+class LatLng(NamedTuple):
+    """WGS84 coordinates in decimal degrees, latitude first."""
+
+    lat: float
+    lng: float
+
+    def __str__(self) -> str:
+        north_south = "S" if self.lat < 0 else "N"
+        east_west = "W" if self.lng < 0 else "E"
+        return f"{abs(self.lat):.4f}{north_south} {abs(self.lng):.4f}{east_west}"
 
 
 def haversine_km(a_lat_lng: npt.ArrayLike, b_lat_lng: npt.ArrayLike) -> Floats:

@@ -10,18 +10,19 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.bundle import Bundle
-from pigeon_edge.cells import CellTable, open_cells, posterior
-from pigeon_edge.confidence import MOST, ConfidenceSettings, open_confidence, stated
+from pigeon_edge.answer.cells import CellTable, posterior
+from pigeon_edge.answer.confidence import MOST, ConfidenceSettings, stated
+from pigeon_edge.answer.encoding import Encoding, unit
+from pigeon_edge.answer.environment import EnvironmentSettings, environments
+from pigeon_edge.answer.estimate import Candidate, Estimate, Refinement
+from pigeon_edge.bundle.format import Bundle
+from pigeon_edge.bundle.parts import open_cells, open_confidence, open_environment, open_gallery
 from pigeon_edge.encoders import Encoder, Engine, open_encoder
-from pigeon_edge.encoders.protocol import Encoding, unit
-from pigeon_edge.environment import EnvironmentSettings, environments, open_environment
 from pigeon_edge.errors import UsageError
-from pigeon_edge.estimate import Candidate, Estimate, LatLng, Refinement
-from pigeon_edge.gallery import open_gallery
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
-from pigeon_edge.refine import RefinementSettings, refine
-from pigeon_edge.retrieval import Refined, Retrieval
+from pigeon_edge.geodesy import LatLng
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.retrieval.protocol import Refined, Retrieval
+from pigeon_edge.retrieval.refine import RefinementSettings, refine
 
 
 class Found(NamedTuple):

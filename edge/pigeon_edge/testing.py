@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pigeon_edge.bundle import ENVIRONMENT, GRAPH, Bundle, Description, open_bundle, seal
-from pigeon_edge.confidence import UNFITTED
-from pigeon_edge.encoders.protocol import Encoding, unit
-from pigeon_edge.environment import EnvironmentSettings
-from pigeon_edge.gallery_files import Clusters, write_gallery
-from pigeon_edge.paper_refinement import PaperRefinement
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.answer.confidence import UNFITTED
+from pigeon_edge.answer.encoding import Encoding, unit
+from pigeon_edge.answer.environment import EnvironmentSettings
+from pigeon_edge.bundle.format import ENVIRONMENT, GRAPH, Bundle, Description, open_bundle, seal
+from pigeon_edge.bundle.gallery_writer import Clusters, write_gallery
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.retrieval.published import PaperRefinement
 
 TINY_SPEC = PreprocessSpec(16)
 TINY_CENTROIDS = np.array([[10.0, 10.0], [45.0, -100.0], [-30.0, 179.9]])

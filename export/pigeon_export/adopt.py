@@ -25,11 +25,11 @@ from pigeon_calibration.acceptance import INT8_THRESHOLDS
 from pigeon_calibration.gate import measure
 from pigeon_calibration.int8 import Choices, calibrate_int8
 from pigeon_calibration.quantize import quantize_weights
-from pigeon_edge.estimate import Place
-from pigeon_edge.gallery_files import Clusters, write_gallery
+from pigeon_edge.answer.estimate import Place
+from pigeon_edge.bundle.gallery_writer import Clusters, write_gallery
 from pigeon_edge.geodesy import haversine_km, unit_vectors
-from pigeon_edge.paper_refinement import PaperRefinement
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.retrieval.published import PaperRefinement
 from pigeon_export.geoclip import GeoClip, read_geoclip
 from pigeon_export.pack import PROBES, Naming, Parts, pack
 from pigeon_export.readout import ClassToken, Layer, projection

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pigeon_edge.bundle import Description
-from pigeon_edge.confidence import HALF, MOST, ConfidenceSettings
-from pigeon_edge.environment import EnvironmentSettings
+from pigeon_edge.answer.confidence import HALF, MOST, ConfidenceSettings
+from pigeon_edge.answer.environment import EnvironmentSettings
+from pigeon_edge.bundle.format import Description
 
 _ROWS = {
     "ours": "**this bundle**",

@@ -209,7 +209,7 @@ app.command("engine", epilog=EXAMPLES)(engine)
 
 
 def _say_bundle(out: Path) -> None:
-    from pigeon_edge.bundle import open_bundle
+    from pigeon_edge.bundle.format import open_bundle
 
     bundle = open_bundle(out)
     say(f"pigeon-edge: {bundle.label}, {sum(size for size, _ in bundle.files.values()) / 1e6:.1f} MB in {out}")

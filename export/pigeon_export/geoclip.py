@@ -35,7 +35,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from pigeon_edge.encoders.protocol import unit
+from pigeon_edge.answer.encoding import unit
 from pigeon_edge.errors import InputError
 from pigeon_export.readout import Layer
 

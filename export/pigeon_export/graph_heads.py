@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.environment import EnvironmentSettings, Quantity
+from pigeon_edge.answer.environment import EnvironmentSettings, Quantity
 from pigeon_edge.errors import InputError
 from pigeon_training.geography.climate import CLIMATES
 from pigeon_training.tasks import REGRESSIONS, TASK_SIZES, RegressionScale

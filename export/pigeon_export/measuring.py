@@ -17,12 +17,13 @@ import onnx
 from pigeon_calibration.acceptance import Parity
 from pigeon_calibration.gate import compare, cosine_per_row, encode_with
 from pigeon_calibration.observe import Photographs, Runner, list_photographs, load_graph, preprocess_spec
+from pigeon_edge.answer.encoding import Encoding
 from pigeon_edge.cli.console import progress, say
 from pigeon_edge.encoders import Engine, open_graph
-from pigeon_edge.encoders.protocol import OUTPUTS, Encoder, Encoding
+from pigeon_edge.encoders.protocol import OUTPUTS, Encoder
 from pigeon_edge.encoders.select import on_processor
 from pigeon_edge.errors import GateError, InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.half_rounding import with_written_rounding
 from pigeon_export.precision import TOLERANCES, precision_of
 

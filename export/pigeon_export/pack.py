@@ -16,18 +16,19 @@ from safetensors.numpy import save_file
 
 from pigeon_calibration.acceptance import INT8_REPORT, check_not_unverified
 from pigeon_calibration.observe import load_graph, load_onnx, preprocess_spec
-from pigeon_edge.archive.scan import scan
-from pigeon_edge.bundle import ENVIRONMENT, GRAPH, MANIFEST, TWIN, Description, open_bundle, seal, verify
-from pigeon_edge.confidence import UNFITTED, ConfidenceSettings, read_confidence
+from pigeon_edge.answer.confidence import UNFITTED, ConfidenceSettings, read_confidence
+from pigeon_edge.answer.environment import EnvironmentSettings, check_outputs, settings_of_graph
+from pigeon_edge.bundle.format import ENVIRONMENT, GRAPH, MANIFEST, TWIN, Description, open_bundle, seal, verify
+from pigeon_edge.bundle.parts import open_gallery
 from pigeon_edge.encoders import Encoding, Engine, open_graph
-from pigeon_edge.environment import EnvironmentSettings, check_outputs, settings_of_graph
+from pigeon_edge.encoders.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
 from pigeon_edge.errors import EngineError, InputError
 from pigeon_edge.files import replacing_folder, sha256_of, to_json
-from pigeon_edge.gallery import open_gallery, parts_of
-from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
-from pigeon_edge.photograph import read_pixels
-from pigeon_edge.preprocess import PreprocessSpec
-from pigeon_edge.refine import RefinementSettings
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.images.scan import scan
+from pigeon_edge.retrieval.gallery import parts_of
+from pigeon_edge.retrieval.refine import RefinementSettings
 from pigeon_export.card import model_card
 from pigeon_export.lint import lint
 

@@ -10,9 +10,10 @@ import torch
 from torch.nn import functional
 from transformers import CLIPVisionModel
 
-from pigeon_edge.encoders.protocol import Encoding, encoding_of
+from pigeon_edge.answer.encoding import Encoding
+from pigeon_edge.encoders.protocol import encoding_of
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
 from pigeon_export.graph_heads import GraphHead, graph_heads
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
 from pigeon_training.model_folder import read_scale

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pigeon_edge.archive.scan import scan
 from pigeon_edge.errors import UsageError
-from pigeon_edge.gated_refinement import GatedRefinement
-from pigeon_edge.paper_refinement import PUBLISHED, PaperRefinement, on_unit_scale
-from pigeon_edge.photograph import read_pixels
-from pigeon_edge.refine import RefinementSettings, read_refinement
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.images.scan import scan
+from pigeon_edge.retrieval.gated import GatedRefinement
+from pigeon_edge.retrieval.published import PUBLISHED, PaperRefinement, on_unit_scale
+from pigeon_edge.retrieval.refine import RefinementSettings, read_refinement
 from pigeon_training.embedding.embedder import graph_embedder
 
 PROBES = 16

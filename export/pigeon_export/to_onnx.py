@@ -29,11 +29,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from pigeon_edge.environment import GRAPH_METADATA_KEY as ENVIRONMENT_KEY
-from pigeon_edge.environment import EnvironmentSettings
+from pigeon_edge.answer.environment import GRAPH_METADATA_KEY as ENVIRONMENT_KEY
+from pigeon_edge.answer.environment import EnvironmentSettings
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import check_files, replacing
-from pigeon_edge.preprocess import GRAPH_METADATA_KEY, PreprocessSpec
+from pigeon_edge.images.preprocess import GRAPH_METADATA_KEY, PreprocessSpec
 from pigeon_export.graph_heads import GraphHead, environment_of, graph_heads
 from pigeon_export.readout import MEAN_TOKENS, MeanTokens, Readout
 from pigeon_training.model_folder import read_scale

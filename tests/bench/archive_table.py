@@ -17,18 +17,18 @@ from tests.bench.timing import Timing, compare
 from tests.photographic import photographic
 from transformers import CLIPImageProcessorPil, CLIPVisionModel
 
+from pigeon_edge.answer.cells import CellTable
+from pigeon_edge.answer.confidence import UNFITTED
+from pigeon_edge.answer.encoding import unit
+from pigeon_edge.answer.estimate import Place
 from pigeon_edge.archive.geotag import geotag
-from pigeon_edge.cells import CellTable
-from pigeon_edge.confidence import UNFITTED
+from pigeon_edge.bundle.gallery_writer import Clusters, build_index
 from pigeon_edge.encoders import Encoder, open_graph
-from pigeon_edge.encoders.protocol import unit
-from pigeon_edge.estimate import Place
-from pigeon_edge.gallery import Gallery
-from pigeon_edge.gallery_files import Clusters, build_index
-from pigeon_edge.gated_refinement import GatedRefinement
+from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS, read_pixels, read_rgb
+from pigeon_edge.images.preprocess import PreprocessSpec, to_pixels
 from pigeon_edge.locator import Locator
-from pigeon_edge.photograph import DEFAULT_MAX_PIXELS, read_pixels, read_rgb
-from pigeon_edge.preprocess import PreprocessSpec, to_pixels
+from pigeon_edge.retrieval.gallery import Gallery
+from pigeon_edge.retrieval.gated import GatedRefinement
 
 SIZE = (4000, 3000)
 PHOTOGRAPHS, QUALITY = 32, 90

@@ -13,7 +13,7 @@ import torch
 from tests.bench.table import Table
 from torch.nn import functional
 
-from pigeon_edge.photo_manifest import Split
+from pigeon_edge.manifest import Split
 from pigeon_training.captions import CaptionStyle
 from pigeon_training.clip_folder import Clip, load_clip
 from pigeon_training.contrast.batches import Batch, Batches, captions_of_facts

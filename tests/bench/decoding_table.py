@@ -10,8 +10,8 @@ from PIL import Image
 from tests.bench.table import Table
 from tests.bench.timing import compare
 
-from pigeon_edge.photograph import read_pixels, read_rgb
-from pigeon_edge.preprocess import PreprocessSpec, to_pixels
+from pigeon_edge.images.photograph import read_pixels, read_rgb
+from pigeon_edge.images.preprocess import PreprocessSpec, to_pixels
 
 SIZE = (4000, 3000)
 SIZES_PX = (96, 224, 336)

@@ -23,7 +23,7 @@ from pigeon_calibration.prepare import prepare
 from pigeon_calibration.quantize import linear_inputs, quantize
 from pigeon_edge.encoders import Encoder, Engine, open_graph
 from pigeon_edge.encoders.select import on_processor
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.parity import TorchEncoder
 from pigeon_export.to_onnx import to_onnx
 from pigeon_training.model import new_tower

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from tests.bench.table import Table
 
-from pigeon_edge.photo_manifest import Split
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
+from pigeon_edge.manifest import Split
 from pigeon_export.parity import TorchEncoder
 from pigeon_training.cells.stage import make_cells
 from pigeon_training.dataset import read_all_pixels, read_split

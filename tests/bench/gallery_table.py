@@ -20,10 +20,10 @@ import numpy.typing as npt
 from faiss.contrib.ivf_tools import add_preassigned
 from tests.bench.table import Table
 
-from pigeon_edge.cells import posterior
-from pigeon_edge.gallery import Gallery, parts_of, read_index
-from pigeon_edge.gallery_files import CODES, Clusters, build_index
-from pigeon_edge.gated_refinement import GatedRefinement, refine_gated
+from pigeon_edge.answer.cells import posterior
+from pigeon_edge.bundle.gallery_writer import CODES, Clusters, build_index
+from pigeon_edge.retrieval.gallery import Gallery, parts_of, read_index
+from pigeon_edge.retrieval.gated import GatedRefinement, refine_gated
 from pigeon_edge.system.memory import process_memory
 
 SIZES = (10_000, 100_000, 1_000_000, 4_500_000)

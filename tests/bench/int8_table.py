@@ -24,7 +24,7 @@ from pigeon_calibration.gate import measure
 from pigeon_calibration.observation import observe
 from pigeon_calibration.prepare import prepare
 from pigeon_calibration.quantize import linear_inputs, linears, quantize
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 
 PHOTOGRAPHS = 32
 BATCH = 8

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from tests.bench.table import Table
 
-from pigeon_edge.gallery_files import prototypes
+from pigeon_edge.bundle.gallery_writer import prototypes
 from pigeon_edge.geodesy import destination
 from pigeon_training.location_clusters import cluster
 from pigeon_training.presets import LOCATION_PRESETS

@@ -15,18 +15,19 @@ import numpy as np
 import numpy.typing as npt
 from tests.bench.table import Table
 
-from pigeon_edge.bundle import open_bundle
-from pigeon_edge.cells import posterior
+from pigeon_edge.answer.cells import posterior
+from pigeon_edge.answer.encoding import unit
+from pigeon_edge.bundle.format import open_bundle
+from pigeon_edge.bundle.gallery_writer import CODES, Clusters, Codes, build_index
+from pigeon_edge.bundle.parts import open_gallery
 from pigeon_edge.cli.options import TOY_PLANET
-from pigeon_edge.encoders.protocol import unit
-from pigeon_edge.gallery import Gallery, open_gallery
-from pigeon_edge.gallery_files import CODES, Clusters, Codes, build_index
-from pigeon_edge.gated_refinement import GatedRefinement
 from pigeon_edge.geodesy import haversine_km, unit_vectors
 from pigeon_edge.locator import Locator, open_locator
-from pigeon_edge.paper_refinement import NO_LIMIT_KM, PaperRefinement
-from pigeon_edge.photo_manifest import Split, lat_lng_of_rows
-from pigeon_edge.refine import RefinementSettings, refine
+from pigeon_edge.manifest import Split, lat_lng_of_rows
+from pigeon_edge.retrieval.gallery import Gallery
+from pigeon_edge.retrieval.gated import GatedRefinement
+from pigeon_edge.retrieval.published import NO_LIMIT_KM, PaperRefinement
+from pigeon_edge.retrieval.refine import RefinementSettings, refine
 from pigeon_training.cells.optics import clusters as density_clusters
 from pigeon_training.dataset import read_all_pixels, read_split
 from pigeon_training.evaluation.metrics import THRESHOLDS_KM, geoguessr_score

@@ -9,12 +9,12 @@ import numpy.typing as npt
 from tests.bench.table import Table
 from tests.bench.timing import compare
 
-from pigeon_edge.cells import posterior
-from pigeon_edge.gallery import Gallery
-from pigeon_edge.gallery_files import Clusters, build_index
-from pigeon_edge.gated_refinement import GatedRefinement
-from pigeon_edge.paper_refinement import PaperRefinement
-from pigeon_edge.refine import RefinementSettings, refine
+from pigeon_edge.answer.cells import posterior
+from pigeon_edge.bundle.gallery_writer import Clusters, build_index
+from pigeon_edge.retrieval.gallery import Gallery
+from pigeon_edge.retrieval.gated import GatedRefinement
+from pigeon_edge.retrieval.published import PaperRefinement
+from pigeon_edge.retrieval.refine import RefinementSettings, refine
 
 PHOTOGRAPHS, WIDTH, CELLS, CLUSTERS_A_CELL = 20_000, 768, 200, 10
 QUERIES = 64

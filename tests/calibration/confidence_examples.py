@@ -6,9 +6,9 @@ import numpy as np
 
 from pigeon_calibration.confidence.claims import WITHIN_KM
 from pigeon_calibration.confidence.outcomes import Outcomes
-from pigeon_edge.confidence import FARTHEST_KM
+from pigeon_edge.answer.confidence import FARTHEST_KM
 from pigeon_edge.geodesy import destination
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow
 from pigeon_edge.testing import TINY_CENTROIDS, write_colour
 
 

@@ -11,12 +11,11 @@ import torch
 from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from pigeon_edge.bundle import Bundle
-from pigeon_edge.cells import open_cells
-from pigeon_edge.confidence import UNFITTED
-from pigeon_edge.gallery import open_gallery
+from pigeon_edge.answer.confidence import UNFITTED
+from pigeon_edge.bundle.format import Bundle
+from pigeon_edge.bundle.parts import open_cells, open_gallery
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.locator import Locator
-from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_edge.testing import FakeEncoder, write_tiny_bundle
 from pigeon_export.to_onnx import to_onnx
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pigeon_calibration.answers import moved, percent_within, retrieval_recall
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.answer.encoding import Encoding
 
 CENTROIDS = np.array([[0.0, 0.0], [0.0, 1.0], [0.0, 10.0]])
 DEGREE_KM = 6371.0088 * np.pi / 180

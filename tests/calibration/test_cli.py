@@ -21,7 +21,7 @@ from pigeon_calibration.int8 import Choices, calibrate_int8
 from pigeon_calibration.observe import Photographs, Runner
 from pigeon_edge.errors import GateError, InputError, UsageError
 from pigeon_edge.files import sha256_of
-from pigeon_edge.photo_manifest import PhotoRow, write_manifest
+from pigeon_edge.manifest import PhotoRow, write_manifest
 
 
 def run(*arguments):

@@ -19,7 +19,7 @@ from pigeon_calibration.confidence.claims import (
 )
 from pigeon_calibration.confidence.fit import settings_of
 from pigeon_calibration.confidence.report import report
-from pigeon_edge.confidence import Claim, read_confidence
+from pigeon_edge.answer.confidence import Claim, read_confidence
 
 
 @pytest.mark.parametrize(("wrong", "count", "risk", "tail"), [(0, 22, 0.1, 0.9**22), (1, 2, 0.5, 0.75), (3, 3, 0.2, 1)])

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from pigeon_calibration.cli import app
 from pigeon_calibration.confidence import stage
-from pigeon_edge.bundle import GRAPH
-from pigeon_edge.confidence import read_confidence
+from pigeon_edge.answer.confidence import read_confidence
+from pigeon_edge.bundle.format import GRAPH
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.files import sha256_of
-from pigeon_edge.photo_manifest import Split, read_manifest, write_manifest
+from pigeon_edge.manifest import Split, read_manifest, write_manifest
 from pigeon_edge.testing import FakeEncoder
 
 

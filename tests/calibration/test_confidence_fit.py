@@ -17,13 +17,12 @@ from pigeon_calibration.confidence.outcomes import outcomes_of, true_cells, trut
 from pigeon_calibration.confidence.radii import conformal_quantile, radii_of, steps_of
 from pigeon_calibration.confidence.report import report, share_of
 from pigeon_calibration.confidence.temperature import Bin, best_temperature, calibration_error, reliability
-from pigeon_edge.cells import open_cells
-from pigeon_edge.confidence import FARTHEST_KM
+from pigeon_edge.answer.confidence import FARTHEST_KM
+from pigeon_edge.bundle.parts import open_cells, open_gallery
 from pigeon_edge.errors import InputError
-from pigeon_edge.gallery import open_gallery
 from pigeon_edge.geodesy import destination, haversine_km
-from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_edge.photograph import read_pixels
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.manifest import PhotoRow
 from pigeon_edge.testing import TINY_CENTROIDS, write_colour
 
 

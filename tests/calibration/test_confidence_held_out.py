@@ -9,7 +9,7 @@ from tests.calibration.confidence_examples import rows_of_splits
 
 from pigeon_calibration.confidence.held_out import _half, held_out
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import Split
+from pigeon_edge.manifest import Split
 
 
 def test_without_a_test_split_half_of_the_places_judge(tmp_path):

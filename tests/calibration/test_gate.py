@@ -9,7 +9,7 @@ import pytest
 
 from pigeon_calibration.acceptance import INT8_THRESHOLDS, VERDICT_KEY, Parity, Thresholds, marked
 from pigeon_calibration.gate import compare, cosine_per_row, determination, measure, verdict
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.answer.encoding import Encoding
 
 
 def test_thresholds_of_int8():

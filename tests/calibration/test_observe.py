@@ -16,7 +16,7 @@ from pigeon_calibration.observe import (
 )
 from pigeon_calibration.sample import Sample
 from pigeon_edge.errors import EngineError, InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 
 
 def test_photographs_are_listed_with_subfolders_in_order(photographs):

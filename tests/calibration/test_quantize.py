@@ -17,8 +17,8 @@ from pigeon_calibration.observation import observe
 from pigeon_calibration.observe import Runner
 from pigeon_calibration.prepare import prepare
 from pigeon_calibration.quantize import linear_inputs, linears, quantize, quantize_weight
+from pigeon_edge.encoders.without_telemetry import import_openvino
 from pigeon_edge.errors import InputError
-from pigeon_edge.offline import import_openvino
 from pigeon_export.lint import lint
 
 LINEARS = {f"layers.{n}.{name}" for n in range(3) for name in ("qkv", "attention_output", "fc1", "fc2")}

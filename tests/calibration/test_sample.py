@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pigeon_calibration.sample import Candidate, candidates_of_folder, candidates_of_rows, choose, square_of
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow, Split
+from pigeon_edge.manifest import PhotoRow, Split
 
 
 def candidates(places: int, per_place: int = 1) -> list[Candidate]:

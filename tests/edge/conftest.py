@@ -14,7 +14,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pigeon_edge.bundle import Bundle, open_bundle
+from pigeon_edge.bundle.format import Bundle, open_bundle
 from pigeon_edge.encoders import Engine
 from pigeon_edge.locator import Locator, open_locator
 from pigeon_edge.testing import TINY_LOGIT_SCALE, write_colour, write_tiny_bundle

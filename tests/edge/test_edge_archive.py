@@ -12,10 +12,10 @@ from PIL import ExifTags, Image
 
 from pigeon_edge.archive import geotag as geotag_module
 from pigeon_edge.archive.geotag import BATCH, geotag
-from pigeon_edge.archive.outputs import CSV_COLUMNS, Format, events_file, format_of, json_line
-from pigeon_edge.archive.scan import scan
-from pigeon_edge.archive.summary import Summary
 from pigeon_edge.errors import InputError, UsageError
+from pigeon_edge.events.summary import Summary
+from pigeon_edge.images.scan import scan
+from pigeon_edge.sinks.files import CSV_COLUMNS, Format, events_file, format_of, json_line
 from pigeon_edge.testing import write_colour
 
 COLOURS = {"Rubra": (250, 5, 5), "Verda": (5, 250, 5), "Blua": (5, 5, 250)}

@@ -11,11 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pigeon_edge.bundle import MANIFEST, REQUIRED_FILES, SCHEMA_NAME, SCHEMA_VERSION, open_bundle, seal, verify
-from pigeon_edge.cells import open_cells
-from pigeon_edge.confidence import open_confidence
+from pigeon_edge.bundle.format import MANIFEST, REQUIRED_FILES, SCHEMA_NAME, SCHEMA_VERSION, open_bundle, seal, verify
+from pigeon_edge.bundle.parts import open_cells, open_confidence, open_gallery
 from pigeon_edge.errors import BundleError
-from pigeon_edge.gallery import open_gallery
 
 
 def _canonical(document):

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeon_edge.cells import CellTable, nearest_other, open_cells, posterior
-from pigeon_edge.estimate import Levels, Place
+from pigeon_edge.answer.cells import CellTable, nearest_other, posterior
+from pigeon_edge.answer.estimate import Levels, Place
+from pigeon_edge.bundle.parts import open_cells
 from pigeon_edge.testing import TINY_CENTROIDS
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from pigeon_edge.colour import to_srgb
-from pigeon_edge.photograph import read_rgb
+from pigeon_edge.images.colour import to_srgb
+from pigeon_edge.images.photograph import read_rgb
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeon_edge.cells import CellTable
-from pigeon_edge.confidence import (
+from pigeon_edge.answer.cells import CellTable
+from pigeon_edge.answer.confidence import (
     FARTHEST_KM,
     UNFITTED,
     Claim,
     ConfidenceSettings,
     expected_error_km,
     mass_within,
-    open_confidence,
     read_confidence,
     spread_km,
     stated,
 )
+from pigeon_edge.answer.estimate import Place
+from pigeon_edge.bundle.parts import open_confidence
 from pigeon_edge.errors import BundleError, UsageError
-from pigeon_edge.estimate import Place
-from pigeon_edge.retrieval import Refined
+from pigeon_edge.retrieval.protocol import Refined
 
 DEGREE_KM = 111.19508
 ROW = CellTable(np.array([[0.0, 0.0], [0.0, 2.0], [0.0, 6.0], [0.0, -14.0]]), (Place("", "", ""),) * 4)

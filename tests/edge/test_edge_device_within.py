@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.edge.talk import one_line
 
-from pigeon_edge.bundle import open_bundle, seal
-from pigeon_edge.confidence import UNFITTED, Claim
+from pigeon_edge.answer.confidence import UNFITTED, Claim
+from pigeon_edge.bundle.format import open_bundle, seal
 from pigeon_edge.testing import write_colour
 
 

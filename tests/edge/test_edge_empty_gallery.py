@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pigeon_edge.bundle import open_bundle, seal, verify
-from pigeon_edge.cells import open_cells
-from pigeon_edge.confidence import UNFITTED
-from pigeon_edge.gallery import open_gallery
-from pigeon_edge.gallery_files import Clusters, write_gallery
+from pigeon_edge.answer.confidence import UNFITTED
+from pigeon_edge.bundle.format import open_bundle, seal, verify
+from pigeon_edge.bundle.gallery_writer import Clusters, write_gallery
+from pigeon_edge.bundle.parts import open_cells, open_gallery
 from pigeon_edge.locator import Locator
 from pigeon_edge.testing import TINY_CENTROIDS, FakeEncoder, write_tiny_bundle
 

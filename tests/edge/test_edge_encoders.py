@@ -6,10 +6,11 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 
+from pigeon_edge.answer.encoding import unit
 from pigeon_edge.encoders import Engine, open_encoder, open_graph
 from pigeon_edge.encoders.onnxruntime import OnnxRuntimeEncoder
 from pigeon_edge.encoders.openvino import OpenVinoEncoder
-from pigeon_edge.encoders.protocol import label_of, unit
+from pigeon_edge.encoders.protocol import label_of
 from pigeon_edge.encoders.select import on_processor, reason_on_processor
 from pigeon_edge.errors import EngineError, MissingToolError
 from pigeon_edge.testing import FakeEncoder

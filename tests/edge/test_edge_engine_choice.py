@@ -17,16 +17,16 @@ from tests.tensorrt_surfaces import RTX
 from typer.testing import CliRunner
 
 from pigeon_edge.bench.engine import engine_of
-from pigeon_edge.bundle import GRAPH
+from pigeon_edge.bundle.format import GRAPH
 from pigeon_edge.cli.main import app
 from pigeon_edge.cli.options import locator_of
 from pigeon_edge.encoders import Choice, Engine, automatic, open_encoder, open_graph
 from pigeon_edge.encoders.protocol import label_of
-from pigeon_edge.encoders.tensorrt import TensorRtEncoder
-from pigeon_edge.engines.api import Flavour, installed_flavour
-from pigeon_edge.engines.cache import RECORD, EngineCache, EnginePrecision, Verdict, default_folder
-from pigeon_edge.engines.gpu import Gpu
-from pigeon_edge.engines.key import EngineKey
+from pigeon_edge.encoders.tensorrt.api import Flavour, installed_flavour
+from pigeon_edge.encoders.tensorrt.cache import RECORD, EngineCache, EnginePrecision, Verdict, default_folder
+from pigeon_edge.encoders.tensorrt.encoder import TensorRtEncoder
+from pigeon_edge.encoders.tensorrt.gpu import Gpu
+from pigeon_edge.encoders.tensorrt.key import EngineKey
 from pigeon_edge.errors import EngineError, MissingToolError, UsageError
 from pigeon_edge.locator import open_locator
 from pigeon_edge.testing import FakeEncoder
@@ -156,13 +156,13 @@ def test_what_is_missing_is_said_in_the_order_in_which_it_is_needed(tiny, gpu, t
         open_encoder(tiny, Engine.TENSORRT)
     gpu.failing.clear()
     with monkeypatch.context() as without_tensorrt:
-        without_tensorrt.setattr("pigeon_edge.engines.api.importlib.import_module", _nothing_is_installed)
+        without_tensorrt.setattr("pigeon_edge.encoders.tensorrt.api.importlib.import_module", _nothing_is_installed)
         with pytest.raises(MissingToolError, match=r"tensorrt cannot be loaded .*: on JetPack, sudo apt install"):
             open_encoder(tiny, Engine.TENSORRT)
     monkeypatch.setitem(sys.modules, "pycuda", None)
     with pytest.raises(MissingToolError, match="TensorRT engines need pycuda"):
         open_encoder(tiny, Engine.TENSORRT)
-    monkeypatch.setattr("pigeon_edge.cuda.has_nvidia_driver", lambda: False)
+    monkeypatch.setattr("pigeon_edge.encoders.tensorrt.cuda.has_nvidia_driver", lambda: False)
     with pytest.raises(EngineError, match="expected an NVIDIA GPU, found none: no driver of NVIDIA's is loaded"):
         open_encoder(tiny, Engine.TENSORRT)
 

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from pigeon_edge.bundle import GRAPH, TWIN
-from pigeon_edge.engines.api import Flavour, TensorRt, load_tensorrt
-from pigeon_edge.engines.cache import EngineCache, EnginePrecision, Latency, Trial, Verdict, default_folder
-from pigeon_edge.engines.gpu import Gpu
-from pigeon_edge.engines.key import EngineKey, EngineOptions
+from pigeon_edge.bundle.format import GRAPH, TWIN
+from pigeon_edge.encoders.tensorrt.api import Flavour, TensorRt, load_tensorrt
+from pigeon_edge.encoders.tensorrt.cache import EngineCache, EnginePrecision, Latency, Trial, Verdict, default_folder
+from pigeon_edge.encoders.tensorrt.gpu import Gpu
+from pigeon_edge.encoders.tensorrt.key import EngineKey, EngineOptions
 from pigeon_edge.errors import EngineError, MissingToolError, UsageError
 
 ORIN = EngineKey("a1" * 32, "tensorrt", "10.3.0", "Orin", "8.7", "36.4", EngineOptions())

@@ -13,23 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from pigeon_edge import event
-from pigeon_edge.bundle import open_bundle, seal
-from pigeon_edge.cli.surroundings import surroundings_lines
-from pigeon_edge.climate_labels import CLIMATE_LABELS
-from pigeon_edge.encoders import Engine, open_encoder
-from pigeon_edge.encoders.protocol import Encoding
-from pigeon_edge.environment import (
+from pigeon_edge.answer.climates import CLIMATE_LABELS
+from pigeon_edge.answer.encoding import Encoding
+from pigeon_edge.answer.environment import (
     LIMITS,
     EnvironmentSettings,
     Quantity,
     environments,
-    open_environment,
     season_of_months,
     settings_of_graph,
 )
+from pigeon_edge.answer.estimate import Environment, Guess
+from pigeon_edge.bundle.format import open_bundle, seal
+from pigeon_edge.bundle.parts import open_environment
+from pigeon_edge.cli.surroundings import surroundings_lines
+from pigeon_edge.encoders import Engine, open_encoder
 from pigeon_edge.errors import BundleError, UsageError
-from pigeon_edge.estimate import Environment, Guess
+from pigeon_edge.events import event
 from pigeon_edge.locator import open_locator
 from pigeon_edge.testing import write_tiny_bundle
 
@@ -174,8 +174,8 @@ def test_season_may_be_another_than_that_of_the_likeliest_month():
 def test_settings_survive_the_way_through_json():
     document = json.loads(json.dumps(SETTINGS.to_json()))
     assert EnvironmentSettings.from_json(document) == SETTINGS
-    assert settings_of_graph({"pigeon_edge.environment": json.dumps(document)}) == SETTINGS
-    assert settings_of_graph({"pigeon_edge.preprocess": "{}"}) is None
+    assert settings_of_graph({"pigeon_edge.answer.environment": json.dumps(document)}) == SETTINGS
+    assert settings_of_graph({"pigeon_edge.images.preprocess": "{}"}) is None
     assert SETTINGS.told == ("elevation_m", "population_per_km2", "temperature_c", "climate", "month", "season")
 
 
@@ -196,7 +196,7 @@ def test_malformed_settings_are_named(telling, tmp_path, note):
     with pytest.raises(BundleError, match=r"environment\.json: expected how task outputs are read, .*; pack the"):
         open_environment(open_bundle(tmp_path / "own.pigeon"))
     with pytest.raises(UsageError, match="expected the graph's own note of its task outputs"):
-        settings_of_graph({"pigeon_edge.environment": note})
+        settings_of_graph({"pigeon_edge.answer.environment": note})
 
 
 @pytest.mark.parametrize("lost", ["regressions", "month_logits"])

@@ -8,11 +8,12 @@ import faiss
 import numpy as np
 import pytest
 
-from pigeon_edge.bundle import open_bundle, seal
-from pigeon_edge.encoders.protocol import unit
+from pigeon_edge.answer.encoding import unit
+from pigeon_edge.bundle.format import open_bundle, seal
+from pigeon_edge.bundle.gallery_writer import Clusters, build_index, prototypes, write_gallery
+from pigeon_edge.bundle.parts import open_gallery
 from pigeon_edge.errors import BundleError
-from pigeon_edge.gallery import Gallery, open_gallery
-from pigeon_edge.gallery_files import Clusters, build_index, prototypes, write_gallery
+from pigeon_edge.retrieval.gallery import Gallery
 from pigeon_edge.testing import TINY_GALLERY_LAT_LNG
 
 WIDTH = 24
@@ -131,7 +132,7 @@ def test_prototypes_are_unit_means_and_an_empty_cluster_is_zero():
 def test_prototypes_do_not_depend_on_the_blocks_they_are_summed_in(drawn, monkeypatch):
     embedding, cluster, _ = drawn
     whole = prototypes(embedding, cluster, 12)
-    monkeypatch.setattr("pigeon_edge.gallery_files._BLOCK", 7)
+    monkeypatch.setattr("pigeon_edge.bundle.gallery_writer._BLOCK", 7)
     np.testing.assert_allclose(prototypes(embedding, cluster, 12), whole, atol=1e-6)
 
 
@@ -202,7 +203,7 @@ import re, sys
 from pathlib import Path
 import faiss  # whose own memory is not the gallery's
 import numpy as np
-from pigeon_edge.gallery import Gallery, read_index
+from pigeon_edge.retrieval.gallery import Gallery, read_index
 
 def private_kb():
     fields = dict(re.findall(r"(\\w+):\\s+(\\d+) kB", Path("/proc/self/smaps_rollup").read_text()))

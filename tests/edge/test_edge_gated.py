@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeon_edge.bundle import open_bundle, seal
+from pigeon_edge.bundle.format import open_bundle, seal
+from pigeon_edge.bundle.gallery_writer import Clusters, build_index, write_gallery
+from pigeon_edge.bundle.parts import open_gallery
 from pigeon_edge.errors import UsageError
-from pigeon_edge.gallery import Gallery, open_gallery
-from pigeon_edge.gallery_files import Clusters, build_index, write_gallery
-from pigeon_edge.gated_refinement import GatedRefinement, expected_score, gate, largest
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.paper_refinement import PaperRefinement
-from pigeon_edge.refine import refine
+from pigeon_edge.retrieval.gallery import Gallery
+from pigeon_edge.retrieval.gated import GatedRefinement, expected_score, gate, largest
+from pigeon_edge.retrieval.published import PaperRefinement
+from pigeon_edge.retrieval.refine import refine
 from pigeon_edge.testing import TINY_CENTROIDS
 
 CENTROIDS = np.array([[10.0, 10.0], [11.0, 12.0], [50.0, 60.0]])

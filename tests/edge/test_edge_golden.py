@@ -9,9 +9,9 @@ from safetensors.numpy import save_file
 
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.encoders import Encoding, Engine, open_graph
+from pigeon_edge.encoders.golden import GOLDEN, LEAST_COSINE, Golden, least_cosine, read_golden
 from pigeon_edge.encoders.select import EXACT_ON_OPENVINO, on_processor
 from pigeon_edge.errors import BundleError
-from pigeon_edge.golden import GOLDEN, LEAST_COSINE, Golden, least_cosine, read_golden
 from pigeon_edge.system.instructions import int8_instructions
 from pigeon_edge.testing import FakeEncoder
 

@@ -8,13 +8,13 @@ import pytest
 
 from pigeon_edge.doctor.finding import Status
 from pigeon_edge.doctor.libraries import check_faiss, check_pillow
-from pigeon_edge.known_faults import KNOWN_FAULTS, fault_of
+from pigeon_edge.system.known_faults import KNOWN_FAULTS, fault_of
 
 
 @pytest.fixture
 def installed(monkeypatch):
     def tell(found):
-        monkeypatch.setattr("pigeon_edge.known_faults.version", lambda package: found)
+        monkeypatch.setattr("pigeon_edge.system.known_faults.version", lambda package: found)
 
     return tell
 
@@ -33,7 +33,7 @@ def test_a_package_that_is_not_installed_or_has_no_known_fault_has_none(monkeypa
     def missing(package):
         raise PackageNotFoundError(package)
 
-    monkeypatch.setattr("pigeon_edge.known_faults.version", missing)
+    monkeypatch.setattr("pigeon_edge.system.known_faults.version", missing)
     assert fault_of("pillow") is None
     assert fault_of("numpy") is None
 

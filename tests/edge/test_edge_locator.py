@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pigeon_edge import event
-from pigeon_edge.archive.outputs import json_line
 from pigeon_edge.errors import InputError
-from pigeon_edge.estimate import LatLng
-from pigeon_edge.geodesy import haversine_km
+from pigeon_edge.events import event
+from pigeon_edge.geodesy import LatLng, haversine_km
 from pigeon_edge.locator import open_locator
-from pigeon_edge.paper_refinement import PaperRefinement
+from pigeon_edge.retrieval.published import PaperRefinement
+from pigeon_edge.sinks.files import json_line
 from pigeon_edge.testing import TINY_CENTROIDS, FakeEncoder
 
 RED, GREEN, BLUE = (250, 5, 5), (5, 250, 5), (5, 5, 250)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from pigeon_edge.answer.estimate import Place
 from pigeon_edge.errors import InputError, UsageError
-from pigeon_edge.estimate import Place
-from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows, read_manifest, write_manifest
+from pigeon_edge.manifest import PhotoRow, Split, lat_lng_of_rows, read_manifest, write_manifest
 from pigeon_edge.settings import read_settings
 
 

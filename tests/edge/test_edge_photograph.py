@@ -10,14 +10,14 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 from tests.photographic import photographic
 
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.answer.encoding import unit
+from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.encoders import Engine, open_encoder
-from pigeon_edge.encoders.protocol import unit
 from pigeon_edge.errors import InputError, MissingToolError
-from pigeon_edge.known_faults import fault_of
-from pigeon_edge.photograph import read_gps, read_pixels, read_rgb
-from pigeon_edge.preprocess import PreprocessSpec, to_pixels
+from pigeon_edge.images.photograph import read_gps, read_pixels, read_rgb
+from pigeon_edge.images.preprocess import PreprocessSpec, to_pixels
+from pigeon_edge.system.known_faults import fault_of
 
 SPEC = PreprocessSpec(16)
 GREY, ORANGE = (128, 128, 128), (240, 120, 30)
@@ -89,7 +89,7 @@ def test_every_mode_comes_out_in_its_colour(tmp_path, name, image, expected):
     ("13.0.0", "restore it from a backup"),
 ])  # fmt: skip
 def test_a_tiff_that_pillow_is_known_not_to_read_is_not_called_broken(tmp_path, monkeypatch, installed, told):
-    monkeypatch.setattr("pigeon_edge.known_faults.version", lambda package: installed)
+    monkeypatch.setattr("pigeon_edge.system.known_faults.version", lambda package: installed)
     Image.new("YCbCr", (200, 200)).save(tmp_path / "scan.tif")
     content = (tmp_path / "scan.tif").read_bytes()
     (tmp_path / "scan.tif").write_bytes(content[: len(content) // 2])  # which no Pillow reads

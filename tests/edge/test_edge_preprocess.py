@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pigeon_edge.errors import UsageError
-from pigeon_edge.preprocess import GRAPH_METADATA_KEY, PreprocessSpec, frame_to_pixels, to_pixels
+from pigeon_edge.images.preprocess import GRAPH_METADATA_KEY, PreprocessSpec, frame_to_pixels, to_pixels
 
 
 def _as_clip_does(image, size_px):

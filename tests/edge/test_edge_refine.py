@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pigeon_edge.bundle.gallery_writer import Clusters, build_index
 from pigeon_edge.errors import UsageError
-from pigeon_edge.gallery import Gallery
-from pigeon_edge.gallery_files import Clusters, build_index
-from pigeon_edge.gated_refinement import GatedRefinement
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.paper_refinement import NO_LIMIT_KM, PUBLISHED, PaperRefinement, on_unit_scale, reweigh
-from pigeon_edge.refine import read_refinement, refine
+from pigeon_edge.retrieval.gallery import Gallery
+from pigeon_edge.retrieval.gated import GatedRefinement
+from pigeon_edge.retrieval.published import NO_LIMIT_KM, PUBLISHED, PaperRefinement, on_unit_scale, reweigh
+from pigeon_edge.retrieval.refine import read_refinement, refine
 
 CENTROIDS = np.array([[10.0, 10.0], [11.0, 12.0], [50.0, 60.0]])
 SURE = np.array([0.9, 0.06, 0.04])

@@ -9,12 +9,13 @@ import faiss
 import numpy as np
 import pytest
 
-from pigeon_edge.bundle import open_bundle, seal, verify
-from pigeon_edge.encoders.protocol import unit
+from pigeon_edge.answer.encoding import unit
+from pigeon_edge.bundle.format import open_bundle, seal, verify
+from pigeon_edge.bundle.gallery_writer import CODES, Clusters, Codes, build_index, write_gallery
+from pigeon_edge.bundle.parts import open_gallery
 from pigeon_edge.errors import BundleError
-from pigeon_edge.gallery import Gallery, open_gallery
-from pigeon_edge.gallery_files import CODES, Clusters, Codes, build_index, write_gallery
-from pigeon_edge.gated_refinement import GatedRefinement, refine_gated
+from pigeon_edge.retrieval.gallery import Gallery
+from pigeon_edge.retrieval.gated import GatedRefinement, refine_gated
 
 WIDTH, CELLS = 768, 20
 OFFSETS = np.arange(CELLS + 1) * 5
@@ -154,7 +155,7 @@ from dataclasses import replace
 from pathlib import Path
 import faiss  # whose own memory is not the gallery's
 import numpy as np
-from pigeon_edge.gallery import Gallery, read_index
+from pigeon_edge.retrieval.gallery import Gallery, read_index
 
 def private_kb():
     fields = dict(re.findall(r"(\\w+):\\s+(\\d+) kB", Path("/proc/self/smaps_rollup").read_text()))

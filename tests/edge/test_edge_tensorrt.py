@@ -14,12 +14,11 @@ from tests.cuda_stand_in import OutOfMemoryError, StandInCuda
 from tests.executing_engine import ExecutingTensorRt
 from tests.tensorrt_surfaces import RTX, TENSORRT
 
-from pigeon_edge import cuda
 from pigeon_edge.cli.options import TOY_PLANET
+from pigeon_edge.encoders.golden import LEAST_COSINE, least_cosine, read_golden
 from pigeon_edge.encoders.onnxruntime import OnnxRuntimeEncoder
-from pigeon_edge.encoders.tensorrt import TensorRtEncoder
+from pigeon_edge.encoders.tensorrt.encoder import TensorRtEncoder, cuda
 from pigeon_edge.errors import EngineError, MissingToolError
-from pigeon_edge.golden import LEAST_COSINE, least_cosine, read_golden
 from pigeon_edge.testing import FakeEncoder
 
 VERSIONS = [*TENSORRT, RTX]
@@ -258,7 +257,7 @@ def test_the_gpu_is_told_as_the_driver_tells_it(gpu):
 
 
 def test_without_pycuda_it_is_said_what_to_install(monkeypatch):
-    monkeypatch.setattr("pigeon_edge.cuda.has_nvidia_driver", lambda: True)
+    monkeypatch.setattr("pigeon_edge.encoders.tensorrt.cuda.has_nvidia_driver", lambda: True)
     monkeypatch.setitem(sys.modules, "pycuda", None)
     with pytest.raises(MissingToolError, match=r"need pycuda \(.*nvcc on the PATH, pip install pycuda"):
         cuda.gpu()

@@ -25,7 +25,7 @@ from pathlib import Path
 from pigeon_edge.encoders import open_graph
 from pigeon_edge.encoders.protocol import label_of
 from pigeon_edge.encoders.select import on_processor
-from pigeon_edge.golden import GOLDEN, least_cosine, read_golden
+from pigeon_edge.encoders.golden import GOLDEN, least_cosine, read_golden
 from pigeon_edge.system.instructions import int8_instructions
 
 bundle = Path(sys.argv[1])

@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from torch import nn
 from typer.testing import CliRunner
 
-from pigeon_edge.bundle import open_bundle, verify
+from pigeon_edge.answer.estimate import Place
+from pigeon_edge.bundle.format import open_bundle, verify
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import InputError
-from pigeon_edge.estimate import Place
 from pigeon_edge.locator import open_locator
 from pigeon_export.adopt import adopt_geoclip, nearest_towns
 from pigeon_export.cli import app

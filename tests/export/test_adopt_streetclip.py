@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from pigeon_edge.bundle import open_bundle, verify
+from pigeon_edge.bundle.format import open_bundle, verify
 from pigeon_edge.encoders import Engine, open_encoder
 from pigeon_edge.errors import GateError, InputError
+from pigeon_edge.images.photograph import read_pixels
 from pigeon_edge.locator import open_locator
-from pigeon_edge.photograph import read_pixels
 from pigeon_export import adopt
 from pigeon_export.adopt import adopt_streetclip, streetclip
 from pigeon_export.cli import app
@@ -146,8 +146,8 @@ def test_int8_that_falls_short_leaves_no_bundle(clip_folder, places, photographs
 def test_confidence_can_be_fitted_without_a_gallery(bundle, photographs, tmp_path):
     from pigeon_calibration.confidence.encoded import Unreadable
     from pigeon_calibration.confidence.fit import fit_confidence
-    from pigeon_edge.gallery import open_gallery
-    from pigeon_edge.photo_manifest import PhotoRow
+    from pigeon_edge.bundle.parts import open_gallery
+    from pigeon_edge.manifest import PhotoRow
 
     rows = [PhotoRow(path, 48.0 + n, 2.0, str(n)) for n, path in enumerate(sorted(photographs.iterdir()) * 2)]
     locator = open_locator(bundle, Engine.ONNXRUNTIME)

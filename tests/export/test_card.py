@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pigeon_edge.bundle import Description
-from pigeon_edge.confidence import UNFITTED, Claim, ConfidenceSettings
-from pigeon_edge.paper_refinement import PaperRefinement
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.answer.confidence import UNFITTED, Claim, ConfidenceSettings
+from pigeon_edge.bundle.format import Description
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.retrieval.published import PaperRefinement
 from pigeon_export.card import model_card
 
 TOLD = Description(

@@ -10,7 +10,7 @@ from onnx import helper, numpy_helper
 from pigeon_calibration.observe import Runner
 from pigeon_calibration.quantize import linear_inputs, quantize
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.dequantized import without_quantization
 from pigeon_export.half import to_half
 from pigeon_export.lint import lint

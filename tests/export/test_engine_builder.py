@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.tensorrt_surfaces import RTX, TENSORRT, Severity, StandIn
 
-from pigeon_edge.engines.api import Flavour, TensorRt
-from pigeon_edge.engines.key import EngineOptions
+from pigeon_edge.encoders.tensorrt.api import Flavour, TensorRt
+from pigeon_edge.encoders.tensorrt.key import EngineOptions
 from pigeon_edge.errors import EngineError
 from pigeon_export.engine.builder import BuildSettings, Log, build_plan
 from pigeon_export.engine.limits import MemoryLimits

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pigeon_edge.cli.options import TOY_PLANET
-from pigeon_edge.engines.cache import BuiltEngine, EnginePrecision, Latency, Trial, Verdict
-from pigeon_edge.engines.key import EngineKey, EngineOptions
+from pigeon_edge.encoders.tensorrt.cache import BuiltEngine, EnginePrecision, Latency, Trial, Verdict
+from pigeon_edge.encoders.tensorrt.key import EngineKey, EngineOptions
 from pigeon_edge.files import sha256_of
 from pigeon_edge.system.machine import has_nvidia_driver
 from pigeon_export.engine.command import table

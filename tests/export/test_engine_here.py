@@ -13,11 +13,11 @@ import pytest
 from tests.cuda_stand_in import StandInCuda
 from tests.executing_engine import ExecutingTensorRt
 
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.encoders.select import find_engine
-from pigeon_edge.engines.api import Flavour
-from pigeon_edge.engines.cache import EnginePrecision
+from pigeon_edge.encoders.tensorrt.api import Flavour
+from pigeon_edge.encoders.tensorrt.cache import EnginePrecision
 from pigeon_edge.errors import EngineError, UsageError
 from pigeon_export.engine.candidates import candidate
 from pigeon_export.engine.command import Demand, engine
@@ -100,7 +100,7 @@ def test_a_log_that_cannot_be_written_is_noticed_before_anything_is_built(built,
 
 
 def test_without_a_gpu_it_says_what_needs_none(built, monkeypatch):
-    monkeypatch.setattr("pigeon_edge.cuda.has_nvidia_driver", lambda: False)
+    monkeypatch.setattr("pigeon_edge.encoders.tensorrt.cuda.has_nvidia_driver", lambda: False)
     monkeypatch.setitem(sys.modules, "pycuda", None)
     with pytest.raises(EngineError, match=r"found none.*or compile for a GPU elsewhere: --target CC --out FILE"):
         make()

@@ -13,11 +13,11 @@ import onnx
 import pytest
 
 from pigeon_calibration.quantize import linear_inputs, quantize, quantize_weights
-from pigeon_edge.engines.api import Flavour
-from pigeon_edge.engines.cache import EnginePrecision
-from pigeon_edge.engines.key import EngineOptions
+from pigeon_edge.encoders.tensorrt.api import Flavour
+from pigeon_edge.encoders.tensorrt.cache import EnginePrecision
+from pigeon_edge.encoders.tensorrt.key import EngineOptions
 from pigeon_edge.errors import EngineError, InputError, MissingToolError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.dequantized import without_quantization
 from pigeon_export.engine.builder import BuildSettings
 from pigeon_export.engine.child import BuildRequest

@@ -12,11 +12,11 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from pigeon_calibration.quantize import linear_inputs, quantize
 from pigeon_edge.cli.options import TOY_PLANET
-from pigeon_edge.engines.api import Flavour, load_tensorrt
-from pigeon_edge.engines.cache import EnginePrecision
-from pigeon_edge.engines.key import EngineOptions
+from pigeon_edge.encoders.tensorrt.api import Flavour, load_tensorrt
+from pigeon_edge.encoders.tensorrt.cache import EnginePrecision
+from pigeon_edge.encoders.tensorrt.key import EngineOptions
 from pigeon_edge.errors import EngineError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.engine.builder import BuildSettings, Log, build_plan
 from pigeon_export.engine.candidates import candidate
 from pigeon_export.engine.child import BuildRequest

@@ -9,15 +9,14 @@ import pytest
 from tests.cuda_stand_in import StandInCuda
 from tests.executing_engine import ExecutingTensorRt
 
-from pigeon_edge import cuda
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.answer.encoding import Encoding
+from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.cli.options import TOY_PLANET
-from pigeon_edge.encoders.protocol import Encoding
-from pigeon_edge.encoders.tensorrt import TensorRtEncoder
-from pigeon_edge.engines.cache import EngineCache, EnginePrecision, Verdict
-from pigeon_edge.engines.key import EngineKey, EngineOptions
+from pigeon_edge.encoders.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
+from pigeon_edge.encoders.tensorrt.cache import EngineCache, EnginePrecision, Verdict
+from pigeon_edge.encoders.tensorrt.encoder import TensorRtEncoder, cuda
+from pigeon_edge.encoders.tensorrt.key import EngineKey, EngineOptions
 from pigeon_edge.errors import EngineError, GateError, InputError, NotWorthItError, UnfitEngineError, UsageError
-from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
 from pigeon_export.engine.candidates import candidate
 from pigeon_export.engine.stage import SelfTest, Workshop, make_engine, standing_engine
 from pigeon_export.engine.trial import ROUNDS, WARM_UP, try_engines

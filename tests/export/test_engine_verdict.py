@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from pigeon_edge.engines.cache import EnginePrecision, Latency, Trial
+from pigeon_edge.encoders.tensorrt.cache import EnginePrecision, Latency, Trial
 from pigeon_edge.errors import EngineError, GateError, NotWorthItError
 from pigeon_export.engine.limits import MIB, MemoryLimits, memory_limits
 from pigeon_export.engine.verdict import decide

@@ -18,7 +18,7 @@ from pigeon_calibration.quantize import linear_inputs, quantize
 from pigeon_edge.encoders import Engine, open_graph
 from pigeon_edge.encoders.select import on_processor
 from pigeon_edge.errors import GateError, InputError, UsageError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.cli import app
 from pigeon_export.half import to_half
 from pigeon_export.lint import lint

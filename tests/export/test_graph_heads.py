@@ -14,11 +14,11 @@ from pigeon_calibration.observation import observe
 from pigeon_calibration.observe import Runner
 from pigeon_calibration.prepare import prepare
 from pigeon_calibration.report import Evidence, Judged, document
+from pigeon_edge.answer.environment import environments, settings_of_graph
 from pigeon_edge.encoders import Engine, open_graph
-from pigeon_edge.environment import environments, settings_of_graph
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import write_json
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.lint import lint
 from pigeon_export.parity import TorchEncoder
 from pigeon_export.precision import TOLERANCES
@@ -122,7 +122,7 @@ def test_int8_graph_keeps_the_tasks_in_float32_and_near(graph, int8, make_pixels
 
 def test_graph_without_task_heads_has_no_note_of_them(make_tower, make_heads):
     graph = to_onnx(make_tower(), SPEC, make_heads(), scale=SCALE)
-    assert [entry.key for entry in graph.metadata_props] == ["pigeon_edge.preprocess"]
+    assert [entry.key for entry in graph.metadata_props] == ["pigeon_edge.images.preprocess"]
     assert [value.name for value in graph.graph.output] == ["image_embedding", "cell_logits"]
 
 

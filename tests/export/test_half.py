@@ -14,7 +14,7 @@ from pigeon_calibration.observe import Runner
 from pigeon_calibration.prepare import prepare
 from pigeon_calibration.quantize import linear_inputs, quantize, quantize_weights
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.half import to_half
 from pigeon_export.half_rounding import with_written_rounding
 from pigeon_export.lint import lint

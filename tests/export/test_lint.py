@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 import pigeon_edge
 from pigeon_calibration.quantize import linear_inputs, quantize, quantize_weights
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.half import to_half
 from pigeon_export.lint import lint
 from pigeon_export.readout import ClassToken, Layer

@@ -13,16 +13,16 @@ from safetensors.numpy import load_file
 
 from pigeon_calibration import quantize
 from pigeon_calibration.acceptance import marked
-from pigeon_edge.bundle import TWIN, open_bundle, verify
-from pigeon_edge.confidence import UNFITTED
+from pigeon_edge.answer.confidence import UNFITTED
+from pigeon_edge.bundle.format import TWIN, open_bundle, verify
+from pigeon_edge.bundle.gallery_writer import Clusters, write_gallery
 from pigeon_edge.encoders import Engine, open_encoder, open_graph
 from pigeon_edge.errors import BundleError, GateError, InputError, PigeonError, UsageError
 from pigeon_edge.files import sha256_of
-from pigeon_edge.gallery_files import Clusters, write_gallery
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.locator import open_locator
-from pigeon_edge.paper_refinement import PaperRefinement
-from pigeon_edge.photograph import read_pixels
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.retrieval.published import PaperRefinement
 from pigeon_export.pack import Naming, Parts, pack
 from pigeon_export.to_onnx import to_onnx
 from pigeon_training.geography.climate import CLIMATES
@@ -154,7 +154,7 @@ def test_bundle_of_task_heads_says_how_they_are_read_and_tells(parts, telling_gr
 
 def test_graph_whose_note_tells_of_other_outputs_is_refused(parts, telling_graph, tmp_path):
     model = onnx.load(str(telling_graph))
-    [note] = [entry for entry in model.metadata_props if entry.key == "pigeon_edge.environment"]
+    [note] = [entry for entry in model.metadata_props if entry.key == "pigeon_edge.answer.environment"]
     note.value = note.value.replace("false", "true")
     onnx.save_model(model, str(tmp_path / "other.onnx"))
     with pytest.raises(BundleError, match=r"expected the encoder's outputs to be those of environment\.json"):

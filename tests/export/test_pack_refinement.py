@@ -9,10 +9,10 @@ from PIL import Image
 
 from pigeon_edge.encoders import Engine, open_graph
 from pigeon_edge.errors import UsageError
-from pigeon_edge.gated_refinement import GatedRefinement
-from pigeon_edge.paper_refinement import PaperRefinement
-from pigeon_edge.photograph import read_pixels
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.retrieval.gated import GatedRefinement
+from pigeon_edge.retrieval.published import PaperRefinement
 from pigeon_export.refinement import refinement_of
 from pigeon_export.to_onnx import to_onnx
 

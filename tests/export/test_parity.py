@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pigeon_calibration.gate import compare
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.answer.encoding import Encoding
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.parity import TorchEncoder
 from pigeon_export.precision import TOLERANCES
 

@@ -10,7 +10,7 @@ import torch
 from pigeon_calibration.gate import compare
 from pigeon_calibration.observe import Runner
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.lint import lint
 from pigeon_export.parity import TorchEncoder
 from pigeon_export.precision import TOLERANCES

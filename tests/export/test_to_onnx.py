@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from pigeon_calibration.gate import compare
 from pigeon_calibration.observe import Runner
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export import to_onnx as module
 from pigeon_export.lint import lint
 from pigeon_export.parity import TorchEncoder
@@ -101,7 +101,7 @@ def test_inputs_outputs_and_metadata(make_tower, make_heads):
     )  # fmt: skip
     assert [output.name for output in graph.graph.output] == ["image_embedding", "cell_logits"]
     [properties] = graph.metadata_props
-    assert properties.key == "pigeon_edge.preprocess"
+    assert properties.key == "pigeon_edge.images.preprocess"
     assert PreprocessSpec.from_json(json.loads(properties.value)) == spec
 
 

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.to_onnx import load_tower, read_heads, read_spec
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pigeon_edge import cuda
+from pigeon_edge.encoders.tensorrt import cuda
 from pigeon_edge.errors import EngineError, MissingToolError
 
 

@@ -1,4 +1,4 @@
-"""``pigeon_edge.cuda`` through a real driver: contexts, streams, memory of both kinds, all of it returned."""
+"""``encoders/tensorrt/cuda.py`` through a real driver: contexts, streams, memory of both kinds, all of it returned."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pigeon_edge import cuda
+from pigeon_edge.encoders.tensorrt import cuda
 
 SHAPE = (8, 336, 336, 3)
 """A batch for a CLIP ViT-L/14."""

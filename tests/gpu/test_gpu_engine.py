@@ -8,17 +8,17 @@ import sys
 import numpy as np
 import pytest
 
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.encoders import Engine, open_encoder
+from pigeon_edge.encoders.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
 from pigeon_edge.errors import MissingToolError
-from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
 
 
 @pytest.fixture(scope="module")
 def engine(gpu, tmp_path_factory):
     """Build the engine into a cache of its own; return the bundle's encoder on it."""
-    from pigeon_edge.engines.api import installed_flavour
+    from pigeon_edge.encoders.tensorrt.api import installed_flavour
 
     try:
         installed_flavour()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pigeon_edge.photo_manifest import PhotoRow, write_manifest
+from pigeon_edge.manifest import PhotoRow, write_manifest
 
 RowMaker = Callable[..., list[PhotoRow]]
 

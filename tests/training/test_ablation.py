@@ -10,7 +10,7 @@ import pytest
 
 from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.photo_manifest import Split, lat_lng_of_rows
+from pigeon_edge.manifest import Split, lat_lng_of_rows
 from pigeon_training.ablation.album import answer_of_each_view, head_examples, open_album
 from pigeon_training.ablation.contributions import Answer, Cells, Tower, contributions
 from pigeon_training.ablation.results import Outcome, finding

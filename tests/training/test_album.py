@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pigeon_edge.photo_manifest import PhotoRow, read_manifest
-from pigeon_edge.photograph import read_gps
+from pigeon_edge.images.photograph import read_gps
+from pigeon_edge.manifest import PhotoRow, read_manifest
 from pigeon_training.planet.album import _photograph, render_album
 from pigeon_training.planet.world import make_world
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.answer.encoding import Encoding
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.testing import FakeEncoder
 from pigeon_training.explanation.attribution import attention_attribution, log_odds, occlusion_attribution

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pigeon_edge.photo_manifest import PhotoRow, Split, author_disjoint, read_manifest, write_manifest
+from pigeon_edge.manifest import PhotoRow, Split, author_disjoint, read_manifest, write_manifest
 
 
 def row(place_id, author="", number=0):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pigeon_edge.climate_labels import CLIMATE_LABELS
+from pigeon_edge.answer.climates import CLIMATE_LABELS
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.caption_facts import read_facts
 from pigeon_training.captions import NOTHING_MORE, CaptionFacts, CaptionStyle, caption, quarter, with_article
 from pigeon_training.geography.climate import CLIMATES

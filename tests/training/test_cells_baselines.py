@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.geodesy import haversine_km, lat_lng_of, spherical_mean, unit_vectors
-from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
+from pigeon_edge.manifest import PhotoRow, lat_lng_of_rows
 from pigeon_training.cells.baselines import cells_of_rectangles, cells_of_squares
 from pigeon_training.cells.covering import covering
 from pigeon_training.cells.linking import territory_of

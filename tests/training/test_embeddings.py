@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from pigeon_calibration.gate import cosine_per_row
 from pigeon_edge.encoders import open_graph
 from pigeon_edge.errors import InputError, PartialFailureError, UsageError
-from pigeon_edge.photo_manifest import PhotoRow, read_manifest, write_manifest
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow, read_manifest, write_manifest
 from pigeon_export.to_onnx import to_onnx
 from pigeon_training.cli import app
 from pigeon_training.clip_folder import load_tower

@@ -14,14 +14,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import pigeon_edge
-from pigeon_edge.cells import open_cells
-from pigeon_edge.confidence import open_confidence
+from pigeon_edge.bundle.parts import open_cells, open_confidence, open_gallery
 from pigeon_edge.errors import InputError, PartialFailureError, UsageError
-from pigeon_edge.gallery import open_gallery
+from pigeon_edge.images.photograph import read_gps
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.locator import Locator
-from pigeon_edge.photo_manifest import PhotoRow, read_manifest, write_manifest
-from pigeon_edge.photograph import read_gps
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow, read_manifest, write_manifest
 from pigeon_edge.testing import TINY_CENTROIDS, TINY_PLACES, FakeEncoder, write_colour, write_tiny_bundle
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells

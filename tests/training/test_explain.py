@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from pigeon_edge.confidence import UNFITTED
+from pigeon_edge.answer.confidence import UNFITTED
 from pigeon_edge.errors import InputError, UsageError
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.locator import Locator
-from pigeon_edge.preprocess import PreprocessSpec
 from pigeon_edge.testing import TINY_SPEC, FakeEncoder, write_colour
 from pigeon_training.cli import app
 from pigeon_training.explanation.heat_map import LONG_SIDE_PX, draw_heat_map, inferno
@@ -70,9 +70,9 @@ def test_colours_grow_lighter_with_the_value():
 
 @pytest.fixture
 def locator():
-    from pigeon_edge.cells import CellTable
-    from pigeon_edge.estimate import Place
-    from pigeon_edge.paper_refinement import PaperRefinement
+    from pigeon_edge.answer.cells import CellTable
+    from pigeon_edge.answer.estimate import Place
+    from pigeon_edge.retrieval.published import PaperRefinement
     from pigeon_edge.testing import TINY_CENTROIDS, TINY_PLACES
 
     cells = CellTable(TINY_CENTROIDS, tuple(Place(*names) for names in TINY_PLACES))

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow
 from pigeon_edge.system.instructions import bfloat16_instructions
 from pigeon_export.to_onnx import load_tower, read_heads, read_spec
 from pigeon_training.fitting.examples import Examples, FittingData

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from pigeon_edge.errors import PartialFailureError
-from pigeon_edge.photo_manifest import Split
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import Split
 from pigeon_export.to_onnx import to_onnx
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells

@@ -15,7 +15,7 @@ from affine import Affine
 from typer.testing import CliRunner
 
 from pigeon_edge.errors import GateError, InputError, PartialFailureError, UsageError
-from pigeon_edge.photo_manifest import read_manifest
+from pigeon_edge.manifest import read_manifest
 from pigeon_training.cli import app
 from pigeon_training.geography.antimeridian import into_world
 from pigeon_training.geography.augment import names_at

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from pigeon_edge.encoders import open_graph
 from pigeon_edge.errors import InputError, UsageError
-from pigeon_edge.photo_manifest import Split, read_manifest
+from pigeon_edge.manifest import Split, read_manifest
 from pigeon_export.to_onnx import export_folder
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow, write_manifest
+from pigeon_edge.manifest import PhotoRow, write_manifest
 from pigeon_training.dataset import read_split
 from pigeon_training.manifests.bad_rows import Defect
 from pigeon_training.manifests.contamination import contamination, photo_id
@@ -128,7 +128,7 @@ def test_split_of_a_parquet_manifest_is_that_of_its_csv(manifest, tmp_path, rows
     clean = examine(manifest, [], unwatched).clean
     write_table(manifest.parent / "m.csv", clean)
     write_table(manifest.parent / "m.parquet", clean)
-    from pigeon_edge.photo_manifest import Split
+    from pigeon_edge.manifest import Split
 
     assert read_split(manifest.parent / "m.csv", Split.TRAIN) == read_split(manifest.parent / "m.parquet", Split.TRAIN)
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import read_manifest
+from pigeon_edge.manifest import read_manifest
 from pigeon_training.manifests.bad_rows import Defect
 from pigeon_training.manifests.importing import import_dataset
 from pigeon_training.manifests.layouts import LAYOUTS

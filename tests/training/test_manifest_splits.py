@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest, write_manifest
+from pigeon_edge.manifest import PhotoRow, Split, read_manifest, write_manifest
 from pigeon_training.dataset import read_split
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest
+from pigeon_edge.manifest import PhotoRow, Split, read_manifest
 from pigeon_training.samples import copy_samples, one_photograph_a_place
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.geodesy import haversine_km, spherical_mean
-from pigeon_edge.photo_manifest import lat_lng_of_rows
+from pigeon_edge.manifest import lat_lng_of_rows
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import read_cells, write_cells
 from pigeon_training.presets import CellPreset

@@ -9,10 +9,10 @@ import pytest
 from tests.training.shard_files import jpeg, write_packed_zip, write_tar, write_zip
 
 from pigeon_calibration.observe import Photographs
-from pigeon_edge import photograph
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest, write_manifest
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images import photograph
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow, Split, read_manifest, write_manifest
 from pigeon_training.dataset import read_all_pixels
 from pigeon_training.manifests.bad_rows import Defect
 from pigeon_training.manifests.contamination import contamination

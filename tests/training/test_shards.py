@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.training.shard_files import jpeg, write_packed_zip, write_tar, write_zip
 
-from pigeon_edge import photograph
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images import photograph
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_training import shards
 from pigeon_training.photographs import read_bytes, read_pixels, size_of
 from pigeon_training.shard_formats import ShardFormat

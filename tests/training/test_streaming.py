@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow, read_manifest
-from pigeon_edge.photograph import read_pixels
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow, read_manifest
 from pigeon_training import streaming
 from pigeon_training.streaming import PhotoStream, panoramas, singles
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pigeon_edge.errors import InputError, UsageError
-from pigeon_edge.photo_manifest import read_manifest
+from pigeon_edge.manifest import read_manifest
 from pigeon_training.geography.climate import CLIMATES
 from pigeon_training.task_columns import read_task_targets
 from pigeon_training.tasks import RegressionScale, TaskTargets, fit_scale

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_training import baselines
 from pigeon_training.baselines import constant_guess, nearest_pixels
 from pigeon_training.dataset import read_all_pixels

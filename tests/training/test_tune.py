@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from pigeon_edge.errors import InputError, PigeonError
-from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.fitting import loop
 from pigeon_training.fitting.examples import Examples, FittingData
 from pigeon_training.fitting.loop import add_gradients, rate_share, validate

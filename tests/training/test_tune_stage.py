@@ -17,8 +17,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow, read_manifest, write_manifest
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow, read_manifest, write_manifest
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells
 from pigeon_training.cli import app

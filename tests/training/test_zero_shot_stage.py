@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pigeon_edge.errors import InputError, PartialFailureError, UsageError
-from pigeon_edge.photograph import read_pixels
+from pigeon_edge.images.photograph import read_pixels
 from pigeon_edge.testing import write_colour
 from pigeon_training.cli import app
 from pigeon_training.clip_folder import load_clip

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest
+from pigeon_edge.manifest import PhotoRow, Split, read_manifest
 from pigeon_training.planet.recipe import make_planet
 from pigeon_training.samples import one_photograph_a_place
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from pigeon_edge.bundle import open_bundle, verify
+from pigeon_edge.bundle.format import open_bundle, verify
 from pigeon_training.planet.recipe import make_planet
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pigeon_calibration.gate import cosine_per_row
-from pigeon_edge.archive.scan import scan
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.encoders import open_encoder
-from pigeon_edge.photograph import read_pixels
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.images.scan import scan
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 import pigeon_edge
-from pigeon_edge.bundle import open_bundle, verify
+from pigeon_edge.bundle.format import open_bundle, verify
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.geodesy import haversine_km
+from pigeon_edge.images.photograph import read_gps, read_pixels
 from pigeon_edge.locator import open_locator
-from pigeon_edge.photograph import read_gps, read_pixels
 from pigeon_training.baselines import constant_guess
 
 ROOT = Path(__file__).parents[2]

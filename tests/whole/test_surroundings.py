@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from pigeon_edge.bundle import open_bundle, verify
+from pigeon_edge.bundle.format import open_bundle, verify
 from pigeon_training.geography.climate import CLIMATES
 from pigeon_training.task_columns import read_task_targets
 from pigeon_training.tasks import REGRESSIONS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.photograph import read_gps
+from pigeon_edge.images.photograph import read_gps
 
 
 @pytest.fixture(scope="module")

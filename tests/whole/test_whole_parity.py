@@ -9,8 +9,8 @@ from safetensors.numpy import load_file
 
 from pigeon_calibration.gate import compare, cosine_per_row
 from pigeon_edge.encoders import Engine, open_graph
-from pigeon_edge.photograph import read_pixels, read_rgb
-from pigeon_edge.preprocess import to_pixels
+from pigeon_edge.images.photograph import read_pixels, read_rgb
+from pigeon_edge.images.preprocess import to_pixels
 from pigeon_export.parity import TorchEncoder
 from pigeon_export.to_onnx import load_tower, read_heads, read_spec
 from pigeon_training.dataset import read_all_pixels

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.manifest import PhotoRow, lat_lng_of_rows
 from pigeon_training.streaming import Batch, PhotoStream, singles
 
 Doubles = npt.NDArray[np.float64]

@@ -12,8 +12,8 @@ from enum import Enum
 
 import numpy as np
 
-from pigeon_edge.climate_labels import CLIMATE_LABELS
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.answer.climates import CLIMATE_LABELS
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.geography.climate_names import climate_phrase
 
 MONTHS = (

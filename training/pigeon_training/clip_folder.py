@@ -16,7 +16,7 @@ from transformers import CLIPModel, CLIPTokenizer, CLIPVisionModel
 from transformers.utils import cached_file
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import CLIP_MEAN, CLIP_STD, PreprocessSpec
+from pigeon_edge.images.preprocess import CLIP_MEAN, CLIP_STD, PreprocessSpec
 
 CONFIG = "config.json"
 """A folder with it is one that transformers' save_pretrained wrote."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow, Split, read_manifest
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.manifest import PhotoRow, Split, read_manifest
 from pigeon_training.photographs import read_pixels
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pigeon_edge.answer.encoding import unit
+from pigeon_edge.bundle.gallery_writer import CODES, Codes, write_gallery
 from pigeon_edge.cli.console import progress
-from pigeon_edge.encoders.protocol import unit
 from pigeon_edge.errors import PartialFailureError
-from pigeon_edge.gallery_files import CODES, Codes, write_gallery
-from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
+from pigeon_edge.manifest import PhotoRow, Split, lat_lng_of_rows
 from pigeon_training.cells.store import read_cells
 from pigeon_training.dataset import read_split
 from pigeon_training.embedding.embedder import chunks_of, embedded, graph_embedder, left_out

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.gallery_files import Clusters
+from pigeon_edge.bundle.gallery_writer import Clusters
 from pigeon_edge.geodesy import EARTH_RADIUS_KM, unit_vectors
 from pigeon_training.cells.optics import Floats, Ints, clusters
 from pigeon_training.cells.tree import nearest

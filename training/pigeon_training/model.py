@@ -11,7 +11,7 @@ from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_training.presets import TowerPreset
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.files import replacing_folder, write_json
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.settings import read_settings
 from pigeon_training.clip_folder import CONFIG, load_tower, quiet, read_spec
 from pigeon_training.model import GeocellModel, Heads

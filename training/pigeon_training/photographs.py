@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from pigeon_edge import photograph
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images import photograph
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
 from pigeon_training.shards import member_of, open_shard
 
 

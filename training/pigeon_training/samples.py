@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing_folder
-from pigeon_edge.photo_manifest import PhotoRow, Split
+from pigeon_edge.manifest import PhotoRow, Split
 from pigeon_training.dataset import read_split
 from pigeon_training.photographs import read_bytes
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.photographs import read_pixels
 
 Ids: TypeAlias = npt.NDArray[np.int64]

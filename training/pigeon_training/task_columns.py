@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.geography.climate import CLIMATES
 from pigeon_training.manifests.table import read_table
 from pigeon_training.tasks import REGRESSIONS, TaskTargets

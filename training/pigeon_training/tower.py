@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from transformers import CLIPVisionModel
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_training import clip_folder
 from pigeon_training.clip_folder import load_tower
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.confidence import Claim
+from pigeon_edge.answer.confidence import Claim
 
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

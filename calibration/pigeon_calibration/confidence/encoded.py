@@ -19,10 +19,10 @@ from pigeon_calibration.confidence.held_out import Purpose, check_places
 from pigeon_edge.cli.console import progress
 from pigeon_edge.encoders import Encoding
 from pigeon_edge.errors import InputError, MissingToolError, PigeonError
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
 from pigeon_edge.locator import Locator
-from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_edge.photograph import read_pixels
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.manifest import PhotoRow
 
 BATCH = 64
 

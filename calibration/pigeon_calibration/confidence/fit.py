@@ -12,10 +12,10 @@ from pigeon_calibration.confidence.held_out import Purpose, check_places
 from pigeon_calibration.confidence.outcomes import Outcomes, outcomes_of, truth_of
 from pigeon_calibration.confidence.radii import radii_of, steps_of
 from pigeon_calibration.confidence.temperature import best_temperature
-from pigeon_edge.confidence import HALF, MOST, UNFITTED, ConfidenceSettings
-from pigeon_edge.gallery import Gallery
+from pigeon_edge.answer.confidence import HALF, MOST, UNFITTED, ConfidenceSettings
 from pigeon_edge.locator import Locator
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow
+from pigeon_edge.retrieval.gallery import Gallery
 
 
 @dataclass(frozen=True, eq=False)

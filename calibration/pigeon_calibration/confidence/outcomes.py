@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from pigeon_calibration.confidence.claims import WITHIN_KM
 from pigeon_calibration.confidence.encoded import Encoded
-from pigeon_edge.cells import CellTable, posterior
-from pigeon_edge.confidence import expected_error_km, mass_within
-from pigeon_edge.gallery import Gallery
+from pigeon_edge.answer.cells import CellTable, posterior
+from pigeon_edge.answer.confidence import expected_error_km, mass_within
 from pigeon_edge.geodesy import haversine_km, unit_vectors
 from pigeon_edge.locator import Locator
-from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
+from pigeon_edge.manifest import PhotoRow, lat_lng_of_rows
+from pigeon_edge.retrieval.gallery import Gallery
 
 Doubles = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]

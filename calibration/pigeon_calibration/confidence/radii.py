@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.confidence import FARTHEST_KM
+from pigeon_edge.answer.confidence import FARTHEST_KM
 
 Doubles = npt.NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from pigeon_calibration.confidence.claims import WITHIN_KM, Risk, risk_curve
 from pigeon_calibration.confidence.outcomes import Outcomes
 from pigeon_calibration.confidence.radii import radii_of
 from pigeon_calibration.confidence.temperature import Bin, calibration_error, reliability
-from pigeon_edge.confidence import HALF, MOST, ConfidenceSettings
+from pigeon_edge.answer.confidence import HALF, MOST, ConfidenceSettings
 
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -14,14 +14,15 @@ from pigeon_calibration.confidence.fit import Fitted, fit_confidence
 from pigeon_calibration.confidence.held_out import HeldOut, Purpose, held_out
 from pigeon_calibration.confidence.outcomes import Outcomes, outcomes_of, truth_of
 from pigeon_calibration.confidence.report import Report, lines_of, report
-from pigeon_edge.bundle import GRAPH, open_bundle
+from pigeon_edge.answer.confidence import UNFITTED
+from pigeon_edge.bundle.format import GRAPH, open_bundle
+from pigeon_edge.bundle.parts import open_gallery
 from pigeon_edge.cli.console import say
-from pigeon_edge.confidence import UNFITTED
 from pigeon_edge.errors import UsageError
 from pigeon_edge.files import check_files, write_json
-from pigeon_edge.gallery import Gallery, open_gallery
 from pigeon_edge.locator import Locator, open_locator
-from pigeon_edge.photo_manifest import PhotoRow, read_manifest
+from pigeon_edge.manifest import PhotoRow, read_manifest
+from pigeon_edge.retrieval.gallery import Gallery
 
 SCHEMA = "pigeon-edge/confidence-report@1"
 

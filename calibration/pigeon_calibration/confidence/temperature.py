@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.cells import posterior
+from pigeon_edge.answer.cells import posterior
 
 Doubles = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from pigeon_edge.errors import PigeonError
-from pigeon_edge.estimate import LatLng
-from pigeon_edge.event import Event, failed, located, with_gps
+from pigeon_edge.events.event import Event, failed, located, with_gps
+from pigeon_edge.geodesy import LatLng
+from pigeon_edge.images.photograph import read_gps, read_pixels
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
 from pigeon_edge.locator import Locator
-from pigeon_edge.photograph import read_gps, read_pixels
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
 
 BATCH = 16
 """Photographs an encoder call; memory is bounded by two batches of decoded pixels."""

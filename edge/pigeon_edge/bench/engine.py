@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pigeon_edge.bundle import Bundle
+from pigeon_edge.bundle.format import Bundle
 from pigeon_edge.encoders import Encoder
 from pigeon_edge.encoders.protocol import label_of
 from pigeon_edge.encoders.select import find_engine
-from pigeon_edge.encoders.tensorrt import TensorRtEncoder
+from pigeon_edge.encoders.tensorrt.encoder import TensorRtEncoder
 
 
 def engine_of(encoder: Encoder, bundle: Bundle) -> dict[str, str | None]:

@@ -9,10 +9,10 @@ import numpy as np
 
 from pigeon_edge.bench.photographs import Photographs
 from pigeon_edge.bench.record import Record
-from pigeon_edge.engines.key import BATCHES
+from pigeon_edge.encoders.tensorrt.key import BATCHES
+from pigeon_edge.images.photograph import decode_pixels
+from pigeon_edge.images.preprocess import Pixels
 from pigeon_edge.locator import Locator
-from pigeon_edge.photograph import decode_pixels
-from pigeon_edge.preprocess import Pixels
 
 Clock = Callable[[], float]
 

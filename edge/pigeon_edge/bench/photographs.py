@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pigeon_edge.archive.scan import scan
 from pigeon_edge.errors import InputError, MissingToolError
-from pigeon_edge.photograph import decode_pixels
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.photograph import decode_pixels
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.scan import scan
 
 MOST = 64
 """Photographs that are held in memory, spread evenly over those found."""

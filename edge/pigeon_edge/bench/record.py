@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 
 from pigeon_edge.bench.latency import Drift, Latencies, drift
-from pigeon_edge.engines.key import BATCHES
+from pigeon_edge.encoders.tensorrt.key import BATCHES
 
 STAGES = ("decode", "encode", "classify and refine", "confidence")
 _TENTHS = 10

@@ -17,14 +17,14 @@ from pigeon_edge.bench.record import Record
 from pigeon_edge.bench.report import Setting, load_per_core, report
 from pigeon_edge.bench.table import page
 from pigeon_edge.bench.watch import Watch
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.cli.console import progress, say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import TOY_PLANET, BundleOption, EngineOption, MaxPixelsOption, allow_pixels, locator_of
 from pigeon_edge.encoders import Engine
 from pigeon_edge.files import check_files, to_json, write_json
+from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS
 from pigeon_edge.locator import Locator
-from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 from pigeon_edge.system.machine import power_mode, this_machine
 from pigeon_edge.system.memory import process_memory
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from pigeon_edge.bundle import Bundle, open_bundle
-from pigeon_edge.bundle import verify as verify_bundle
+from pigeon_edge.bundle.format import Bundle, open_bundle
+from pigeon_edge.bundle.format import verify as verify_bundle
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import command_group, examples
 
@@ -39,7 +39,7 @@ def verify(directory: Directory) -> None:
 
 
 def _facts(bundle: Bundle) -> dict[str, str]:
-    from pigeon_edge.environment import open_environment  # searches among geocells are not needed before
+    from pigeon_edge.bundle.parts import open_environment
 
     told, environment = bundle.description, open_environment(bundle)
     size_mb = sum(size for size, _ in bundle.files.values()) / 1e6

@@ -8,9 +8,6 @@ from typing import Annotated
 import typer
 
 from pigeon_edge.archive import geotag as archive
-from pigeon_edge.archive.outputs import STDOUT_NAMES, Format, events_file, format_of
-from pigeon_edge.archive.scan import scan
-from pigeon_edge.archive.summary import Summary, counted
 from pigeon_edge.cli.console import progress, say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import (
@@ -24,7 +21,10 @@ from pigeon_edge.cli.options import (
 )
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
-from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
+from pigeon_edge.events.summary import Summary, counted
+from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS
+from pigeon_edge.images.scan import scan
+from pigeon_edge.sinks.files import STDOUT_NAMES, Format, events_file, format_of
 
 EXAMPLES = examples(
     "pigeon-edge geotag ~/Pictures --out places.geojson",

@@ -11,9 +11,6 @@ from typing import Annotated
 import typer
 
 from pigeon_edge.archive.geotag import geotag
-from pigeon_edge.archive.outputs import json_line, printable
-from pigeon_edge.archive.scan import scan
-from pigeon_edge.archive.summary import Summary, counted
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import (
@@ -28,8 +25,11 @@ from pigeon_edge.cli.options import (
 from pigeon_edge.cli.surroundings import surroundings_lines
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
-from pigeon_edge.event import Event
-from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
+from pigeon_edge.events.event import Event
+from pigeon_edge.events.summary import Summary, counted
+from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS
+from pigeon_edge.images.scan import scan
+from pigeon_edge.sinks.files import json_line, printable
 
 _HEADER = ("photograph", "estimate", "place", "50% km", "90% km", "claims km", "true error km")
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.cli.console import say
 from pigeon_edge.encoders import Engine, automatic
 from pigeon_edge.errors import UsageError
+from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS
 from pigeon_edge.locator import Locator, open_locator
-from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
 
 TOY_PLANET = Path(__file__).parent.parent / "toy_planet" / "toy-planet.pigeon"
 

@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from pigeon_edge.archive.outputs import Format, Write, events_file
-from pigeon_edge.archive.summary import Summary, counted
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import (
@@ -24,8 +22,10 @@ from pigeon_edge.cli.options import (
 )
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import PartialFailureError
-from pigeon_edge.event import Event
-from pigeon_edge.photograph import DEFAULT_MAX_PIXELS
+from pigeon_edge.events.event import Event
+from pigeon_edge.events.summary import Summary, counted
+from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS
+from pigeon_edge.sinks.files import Format, Write, events_file
 from pigeon_edge.streams.runner import at_rate, stream_events
 from pigeon_edge.streams.source import open_source
 

@@ -6,7 +6,7 @@ from calendar import month_name
 from collections.abc import Mapping
 from typing import Any
 
-from pigeon_edge.climate_labels import CLIMATE_LABELS
+from pigeon_edge.answer.climates import CLIMATE_LABELS
 
 Told = Mapping[str, Any]
 

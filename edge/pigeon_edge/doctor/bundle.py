@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pigeon_edge.bundle import open_bundle, verify
+from pigeon_edge.bundle.format import open_bundle, verify
 from pigeon_edge.doctor.finding import Finding, fail, ok
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.errors import BundleError

@@ -57,7 +57,7 @@ def tensorrt() -> dict[str, Any]:
 
     Raises ImportError or OSError, the bare reason, where they cannot be loaded.
     """
-    from pigeon_edge.engines.api import installed_flavour, load_tensorrt
+    from pigeon_edge.encoders.tensorrt.api import installed_flavour, load_tensorrt
 
     try:
         api = load_tensorrt(installed_flavour())
@@ -68,7 +68,7 @@ def tensorrt() -> dict[str, Any]:
 
 def pycuda() -> dict[str, Any]:
     """Return pycuda's version and the GPU that it sees."""
-    from pigeon_edge.cuda import gpu
+    from pigeon_edge.encoders.tensorrt.cuda import gpu
 
     found = gpu()
     return {"version": version("pycuda"), "gpu": f"{found.name} ({found.capability_label})"}
@@ -100,7 +100,7 @@ def engine(bundle: str) -> dict[str, Any]:
 
     Raises EngineError where it has none.
     """
-    from pigeon_edge.bundle import open_bundle
+    from pigeon_edge.bundle.format import open_bundle
     from pigeon_edge.encoders.select import find_engine
 
     _, found = find_engine(open_bundle(bundle))
@@ -109,10 +109,10 @@ def engine(bundle: str) -> dict[str, Any]:
 
 def self_test(bundle: str, name: str) -> dict[str, Any]:
     """Return how near an engine comes to a bundle's golden probes; ``name`` is one of ``encoders.Engine``."""
-    from pigeon_edge.bundle import open_bundle
+    from pigeon_edge.bundle.format import open_bundle
     from pigeon_edge.encoders import Engine, open_encoder
+    from pigeon_edge.encoders.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
     from pigeon_edge.encoders.protocol import label_of
-    from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
 
     opened = open_bundle(bundle)
     golden = read_golden(opened.file(GOLDEN))

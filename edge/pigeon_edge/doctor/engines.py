@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.doctor.cuda import NO_GPU
 from pigeon_edge.doctor.finding import Finding, Status, broken, fail, ok, warn
 from pigeon_edge.doctor.host import Host

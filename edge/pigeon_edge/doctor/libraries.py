@@ -5,7 +5,7 @@ from __future__ import annotations
 from pigeon_edge.doctor.finding import Finding, broken, fail, ok, warn
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.errors import PigeonError
-from pigeon_edge.known_faults import fault_of
+from pigeon_edge.system.known_faults import fault_of
 
 _FAISS = "pip install 'faiss-cpu>=1.14.2'"
 _STREAMS = "pip install 'pigeon-edge[streams]'"

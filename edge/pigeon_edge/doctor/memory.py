@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pigeon_edge.bundle import GRAPH, open_bundle
+from pigeon_edge.bundle.format import GRAPH, open_bundle
 from pigeon_edge.doctor.finding import Finding, fail, ok, warn
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.errors import BundleError

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pigeon_edge.encoders.protocol import INPUT, Encoding, check_names, encoding_of, outputs_of
+from pigeon_edge.answer.encoding import Encoding
+from pigeon_edge.encoders.protocol import INPUT, check_names, encoding_of, outputs_of
+from pigeon_edge.encoders.without_telemetry import import_openvino
 from pigeon_edge.errors import EngineError, MissingToolError
-from pigeon_edge.offline import import_openvino
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 
 
 class OpenVinoEncoder:

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from pigeon_edge.answer.encoding import TASK_OUTPUTS, Encoding
 from pigeon_edge.errors import EngineError
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 
 INPUT = "pixels"
 OUTPUTS = ("image_embedding", "cell_logits")
 """What an encoder graph is fed, and what it must give."""
-
-TASK_OUTPUTS = ("regressions", "climate_logits", "month_logits")
-"""What it may give besides; ``environment.py`` has their meaning."""
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """Of N photographs: embedding (N, D) float32 as the graph gives it, cell_logits (N, C) float32.
-
-    ``tasks`` holds those of ``TASK_OUTPUTS`` that the graph has, (N, K) float32 each.
-    """
-
-    embedding: npt.NDArray[np.float32]
-    cell_logits: npt.NDArray[np.float32]
-    tasks: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 class Encoder(Protocol):
@@ -73,9 +58,3 @@ def encoding_of(outputs: Mapping[str, npt.NDArray[np.float32]]) -> Encoding:
     """Return the encoding that a graph's outputs by name are."""
     tasks = {name: outputs[name] for name in TASK_OUTPUTS if name in outputs}
     return Encoding(outputs["image_embedding"], outputs["cell_logits"], tasks)
-
-
-def unit(embedding: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return embeddings (..., D) scaled to unit length, as galleries hold them."""
-    length = np.linalg.norm(embedding, axis=-1, keepdims=True)
-    return np.asarray(embedding / np.maximum(length, np.finfo(np.float32).tiny), np.float32)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from pigeon_edge import cuda
-from pigeon_edge.bundle import GRAPH, Bundle
+from pigeon_edge.bundle.format import GRAPH, Bundle
 from pigeon_edge.encoders.onnxruntime import OnnxRuntimeEncoder
 from pigeon_edge.encoders.openvino import OpenVinoEncoder
 from pigeon_edge.encoders.protocol import Encoder
-from pigeon_edge.encoders.tensorrt import TensorRtEncoder
-from pigeon_edge.engines.api import TensorRt, installed_flavour, load_tensorrt
-from pigeon_edge.engines.cache import REBUILD, BuiltEngine, EngineCache, default_folder
-from pigeon_edge.engines.key import EngineKey
+from pigeon_edge.encoders.tensorrt import cuda
+from pigeon_edge.encoders.tensorrt.api import TensorRt, installed_flavour, load_tensorrt
+from pigeon_edge.encoders.tensorrt.cache import REBUILD, BuiltEngine, EngineCache, default_folder
+from pigeon_edge.encoders.tensorrt.encoder import TensorRtEncoder
+from pigeon_edge.encoders.tensorrt.key import EngineKey
 from pigeon_edge.errors import EngineError, MissingToolError, UsageError
 from pigeon_edge.system.instructions import int8_instructions
 from pigeon_edge.system.machine import l4t_branch

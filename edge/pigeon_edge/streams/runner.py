@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.event import Event, failed, located
+from pigeon_edge.events.event import Event, failed, located
+from pigeon_edge.images.preprocess import to_pixels
 from pigeon_edge.locator import Locator
-from pigeon_edge.preprocess import to_pixels
 from pigeon_edge.streams.frame import Frame
 
 

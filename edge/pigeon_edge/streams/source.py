@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pigeon_edge.archive.scan import scan
 from pigeon_edge.errors import InputError
-from pigeon_edge.photograph import DEFAULT_MAX_PIXELS, read_rgb
+from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS, read_rgb
+from pigeon_edge.images.scan import scan
 from pigeon_edge.streams.frame import Frame
 from pigeon_edge.streams.video import video_frames
 

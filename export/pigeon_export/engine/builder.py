@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pigeon_edge.encoders.protocol import INPUT
-from pigeon_edge.engines.api import TensorRt
-from pigeon_edge.engines.key import EngineOptions
+from pigeon_edge.encoders.tensorrt.api import TensorRt
+from pigeon_edge.encoders.tensorrt.key import EngineOptions
 from pigeon_edge.errors import EngineError
 from pigeon_edge.files import replacing
 from pigeon_export.engine.limits import MemoryLimits

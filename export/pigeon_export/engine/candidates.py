@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pigeon_calibration.acceptance import check_not_unverified
 from pigeon_calibration.observe import load_onnx
-from pigeon_edge.engines.cache import EnginePrecision
+from pigeon_edge.encoders.tensorrt.cache import EnginePrecision
 from pigeon_edge.errors import InputError
 from pigeon_export.dequantized import without_quantization
 from pigeon_export.half import to_half

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from pigeon_edge.engines.api import Flavour, load_tensorrt
-from pigeon_edge.engines.cache import EnginePrecision
-from pigeon_edge.engines.key import EngineOptions
+from pigeon_edge.encoders.tensorrt.api import Flavour, load_tensorrt
+from pigeon_edge.encoders.tensorrt.cache import EnginePrecision
+from pigeon_edge.encoders.tensorrt.key import EngineOptions
 from pigeon_edge.errors import PigeonError
 from pigeon_edge.files import replacing
 from pigeon_export.engine.builder import BuildSettings, Log, build_plan

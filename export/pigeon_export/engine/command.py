@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pigeon_edge.bundle import GRAPH, TWIN, Bundle, open_bundle
+from pigeon_edge.bundle.format import GRAPH, TWIN, Bundle, open_bundle
 from pigeon_edge.cli.console import fraction_bar, say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import TOY_PLANET
-from pigeon_edge.engines.api import Flavour, installed_flavour
-from pigeon_edge.engines.cache import BuiltEngine, EngineCache, EnginePrecision, default_folder
+from pigeon_edge.encoders.tensorrt.api import Flavour, installed_flavour
+from pigeon_edge.encoders.tensorrt.cache import BuiltEngine, EngineCache, EnginePrecision, default_folder
 from pigeon_edge.errors import EngineError, UsageError
 from pigeon_edge.files import check_files, sha256_of, to_json
 
 if TYPE_CHECKING:  # they read graphs, which --help does not
-    from pigeon_edge.engines.gpu import Gpu
+    from pigeon_edge.encoders.tensorrt.gpu import Gpu
     from pigeon_export.engine.child import BuildRequest
     from pigeon_export.engine.stage import SelfTest
 
@@ -88,9 +88,9 @@ def engine(
 
 
 def _build_here(bundle: Bundle, demand: Demand, log: Path | None, json: bool) -> None:
-    from pigeon_edge.encoders.tensorrt import TensorRtEncoder
-    from pigeon_edge.engines.api import load_tensorrt
-    from pigeon_edge.engines.key import EngineKey
+    from pigeon_edge.encoders.tensorrt.api import load_tensorrt
+    from pigeon_edge.encoders.tensorrt.encoder import TensorRtEncoder
+    from pigeon_edge.encoders.tensorrt.key import EngineKey
     from pigeon_edge.system.machine import l4t_branch
     from pigeon_export.engine.stage import Workshop, make_engine, standing_engine
 
@@ -116,7 +116,7 @@ def _build_here(bundle: Bundle, demand: Demand, log: Path | None, json: bool) ->
 
 def _gpu() -> Gpu:
     """Return the first GPU. Raises MissingToolError without pycuda, EngineError without a GPU."""
-    from pigeon_edge import cuda
+    from pigeon_edge.encoders.tensorrt import cuda
 
     try:
         return cuda.gpu()
@@ -125,7 +125,7 @@ def _gpu() -> Gpu:
 
 
 def _self_test(bundle: Bundle) -> SelfTest:
-    from pigeon_edge.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
+    from pigeon_edge.encoders.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
     from pigeon_export.engine.stage import SelfTest
 
     golden = read_golden(bundle.file(GOLDEN))
@@ -159,7 +159,7 @@ def _request(
     timing_cache: Path | None = None,
     target: str | None = None,
 ) -> BuildRequest:
-    from pigeon_edge.engines.key import EngineOptions
+    from pigeon_edge.encoders.tensorrt.key import EngineOptions
     from pigeon_edge.errors import InputError
     from pigeon_edge.system.memory import available_bytes, free_contiguous_bytes
     from pigeon_export.engine.builder import BuildSettings

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from pigeon_edge.encoders.protocol import Encoder
-from pigeon_edge.engines.cache import BuiltEngine, EngineCache, EnginePrecision, Trial
-from pigeon_edge.engines.key import EngineKey
+from pigeon_edge.encoders.tensorrt.cache import BuiltEngine, EngineCache, EnginePrecision, Trial
+from pigeon_edge.encoders.tensorrt.key import EngineKey
 from pigeon_edge.errors import EngineError, InputError, UnfitEngineError, UsageError
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 from pigeon_export.engine.trial import try_engines
 from pigeon_export.engine.verdict import decide
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from pigeon_edge.encoders.protocol import Encoder
-from pigeon_edge.engines.cache import EnginePrecision, Latency, Trial
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.encoders.tensorrt.cache import EnginePrecision, Latency, Trial
+from pigeon_edge.images.preprocess import Pixels
 
 WARM_UP, ROUNDS = 3, 30
 """Calls before any is timed, and calls that are."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pigeon_edge.engines.cache import EnginePrecision, Latency, Trial, Verdict
+from pigeon_edge.encoders.tensorrt.cache import EnginePrecision, Latency, Trial, Verdict
 from pigeon_edge.errors import GateError, NotWorthItError
 
 LEAST_GAIN = 0.02

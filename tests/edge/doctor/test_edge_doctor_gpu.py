@@ -21,8 +21,8 @@ from pigeon_edge.doctor.finding import Status, ok
 from pigeon_edge.doctor.host import Host
 from pigeon_edge.doctor.jetpack import check_jetpack
 from pigeon_edge.doctor.tensorrt import check_tensorrt, remedy
-from pigeon_edge.engines.cache import EngineCache, EnginePrecision, Latency, Trial, Verdict
-from pigeon_edge.engines.key import EngineKey, EngineOptions
+from pigeon_edge.encoders.tensorrt.cache import EngineCache, EnginePrecision, Latency, Trial, Verdict
+from pigeon_edge.encoders.tensorrt.key import EngineKey, EngineOptions
 from pigeon_edge.errors import EngineError, MissingToolError, PigeonError
 from pigeon_edge.files import sha256_of
 from pigeon_edge.system.machine import l4t_branch

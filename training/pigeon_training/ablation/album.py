@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
+from pigeon_edge.manifest import PhotoRow, Split, lat_lng_of_rows
 from pigeon_training.ablation.contributions import Cells
 from pigeon_training.cells.baselines import cells_of_rectangles
 from pigeon_training.cells.partition import Partition

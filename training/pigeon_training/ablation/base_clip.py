@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from transformers import CLIPConfig, CLIPModel
 
-from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.ablation.words import byte_pairs, words_of
 from pigeon_training.clip_folder import Clip
 from pigeon_training.contrast.batches import CaptionOf

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pigeon_edge.photo_manifest import Split
+from pigeon_edge.manifest import Split
 from pigeon_training.ablation.album import Album, Doubles, answer_of_each_view
 from pigeon_training.ablation.contributions import Tower
 from pigeon_training.ablation.settings import AblationSettings

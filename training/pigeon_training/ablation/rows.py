@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from pigeon_edge.cells import posterior
-from pigeon_edge.encoders.protocol import unit
-from pigeon_edge.gallery import Gallery
-from pigeon_edge.gallery_files import build_index
-from pigeon_edge.gated_refinement import GatedRefinement
+from pigeon_edge.answer.cells import posterior
+from pigeon_edge.answer.encoding import unit
+from pigeon_edge.bundle.gallery_writer import build_index
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.paper_refinement import PaperRefinement
-from pigeon_edge.photo_manifest import Split
-from pigeon_edge.refine import RefinementSettings, refine
+from pigeon_edge.manifest import Split
+from pigeon_edge.retrieval.gallery import Gallery
+from pigeon_edge.retrieval.gated import GatedRefinement
+from pigeon_edge.retrieval.published import PaperRefinement
+from pigeon_edge.retrieval.refine import RefinementSettings, refine
 from pigeon_training.ablation.album import Album, Doubles, Embedded, Samples, answer_of_each_view, head_examples
 from pigeon_training.ablation.contributions import Answer, Contribution, Tower
 from pigeon_training.ablation.settings import AblationSettings
@@ -36,7 +36,7 @@ CANDIDATES: dict[Answer, tuple[RefinementSettings, ...]] = {
     Answer.PAPER: tuple(PaperRefinement(temperature=t) for t in TEMPERATURES),
     Answer.GATED: tuple(GatedRefinement(temperature=t, score_km=s) for t in TEMPERATURES for s in (100.0, 1000.0)),
 }
-"""Settings among which validation places choose: temperatures belong to an encoder (see ``paper_refinement``)."""
+"""Settings among which validation places choose: temperatures belong to an encoder (see ``retrieval.published``)."""
 
 
 @dataclass(frozen=True, eq=False)

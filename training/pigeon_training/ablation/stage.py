@@ -12,7 +12,7 @@ import numpy as np
 from pigeon_edge.errors import UsageError
 from pigeon_edge.files import replacing, to_json, write_json
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.photo_manifest import Split, lat_lng_of_rows
+from pigeon_edge.manifest import Split, lat_lng_of_rows
 from pigeon_training.ablation.album import Album, Doubles, open_album
 from pigeon_training.ablation.contributions import Answer, Contribution, contributions
 from pigeon_training.ablation.earlier_rows import earlier_answers, earlier_systems_of

@@ -14,8 +14,8 @@ from transformers import CLIPVisionModel
 
 from pigeon_edge.cli.console import progress
 from pigeon_edge.files import replacing, replacing_folder
-from pigeon_edge.photo_manifest import PhotoRow, Split
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow, Split
 from pigeon_training.ablation.album import Album, Embedded
 from pigeon_training.ablation.base_clip import describer, new_clip
 from pigeon_training.ablation.contributions import Tower

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.geodesy import spherical_mean
-from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
+from pigeon_edge.manifest import PhotoRow, lat_lng_of_rows
 from pigeon_training.cells.geocell import Geocell, Region, names_by_count
 from pigeon_training.cells.partition import Land, Partition, region_of_row
 from pigeon_training.cells.rectangles import rectangles

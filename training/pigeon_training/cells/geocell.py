@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.estimate import Place
+from pigeon_edge.answer.estimate import Place
 
 NAMES_SHOWN = 3
 

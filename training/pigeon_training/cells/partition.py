@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.geodesy import haversine_km, unit_vectors, wrap_lng
-from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
+from pigeon_edge.manifest import PhotoRow, lat_lng_of_rows
 from pigeon_training.cells.geocell import Geocell, Region
 from pigeon_training.cells.tree import Split, descend
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.geodesy import lat_lng_of, unit_vectors, wrap_lng
-from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
+from pigeon_edge.manifest import PhotoRow, lat_lng_of_rows
 from pigeon_training.cells.geocell import Geocell, Region, names_by_count
 from pigeon_training.cells.merging import merge
 from pigeon_training.cells.partition import Partition, region_of_row

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pigeon_edge.cli.console import progress
 from pigeon_edge.files import replacing_folder, write_json
-from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
+from pigeon_edge.manifest import PhotoRow, Split, lat_lng_of_rows
 from pigeon_training.cells.report import report_of, summary
 from pigeon_training.cells.semantic import Made, cells_of_land, cells_of_names
 from pigeon_training.cells.store import REGIONS, fill

@@ -27,7 +27,7 @@ class LocationsPreset(str, Enum):
 
 
 class CodesName(str, Enum):
-    """How the gallery keeps embeddings, see ``pigeon_edge/gallery_files.py``."""
+    """How the gallery keeps embeddings, see ``pigeon_edge/bundle/gallery_writer.py``."""
 
     FULL = "full"
     SMALL = "small"
@@ -47,7 +47,7 @@ def gallery(
     ] = CodesName.FULL,
 ) -> None:
     """Embed the training photographs with the graph that ships, and index them."""
-    from pigeon_edge.gallery_files import CODES
+    from pigeon_edge.bundle.gallery_writer import CODES
     from pigeon_training.gallery import gallery_of_manifest
     from pigeon_training.presets import LOCATION_PRESETS
 

@@ -44,7 +44,7 @@ def search(
 
     A probability is among the rivals of its level: towns of the best region, regions of the best country.
     """
-    from pigeon_edge.archive.scan import scan
+    from pigeon_edge.images.scan import scan
     from pigeon_training.zero_shot.stage import search_photographs
 
     paths = scan(images).photographs
@@ -60,7 +60,7 @@ def label(
     json: JsonOption = False,
 ) -> None:
     """Find which of several captions of your own fits each photograph: climate, city or countryside, building style."""
-    from pigeon_edge.archive.scan import scan
+    from pigeon_edge.images.scan import scan
     from pigeon_training.zero_shot.stage import label_photographs
 
     paths = scan(images).photographs
@@ -69,8 +69,8 @@ def label(
 
 def _print(records: Iterable[Record], total: int, words: Callable[[Record], str], *, json: bool) -> None:
     """Print records as JSON or in words. Raises PartialFailureError at the end where photographs could not be read."""
-    from pigeon_edge.archive.outputs import json_line, printable
     from pigeon_edge.errors import PartialFailureError
+    from pigeon_edge.sinks.files import json_line, printable
 
     read = list(progress(records, total, "photographs"))
     errors = [record["error"] for record in read if record["status"] == "error"]

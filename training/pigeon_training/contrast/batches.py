@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from transformers import CLIPTokenizer
 
-from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.captions import NOTHING_MORE, CaptionFacts, CaptionStyle, caption
 from pigeon_training.contrast.loss import same_words
 from pigeon_training.streaming import PhotoStream, Unreadable, singles

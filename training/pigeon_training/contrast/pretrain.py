@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import CLIPModel
 
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_training.captions import CaptionStyle
 from pigeon_training.contrast.batches import Batch
 from pigeon_training.contrast.loss import MAX_LOG_SCALE, Side, cached_backward, info_nce

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.clip_folder import Clip
 from pigeon_training.contrast.batches import Batches
 from pigeon_training.contrast.pretrain import image_embedding, text_embedding

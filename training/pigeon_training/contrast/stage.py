@@ -20,7 +20,7 @@ import torch
 from pigeon_edge.cli.console import progress
 from pigeon_edge.errors import InputError, PartialFailureError, UsageError
 from pigeon_edge.files import replacing, replacing_folder, sha256_of, write_json
-from pigeon_edge.photo_manifest import PhotoRow, Split
+from pigeon_edge.manifest import PhotoRow, Split
 from pigeon_training.caption_facts import read_facts
 from pigeon_training.clip_folder import CONFIG, Clip, load_clip, save_clip
 from pigeon_training.contrast.batches import Batch, Batches, captions_of_facts, read_ahead

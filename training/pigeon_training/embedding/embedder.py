@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.files import sha256_of
-from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_edge.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.streaming import PhotoStream, singles
 
 if TYPE_CHECKING:

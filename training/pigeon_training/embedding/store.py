@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pigeon_edge.errors import InputError, UsageError
-from pigeon_edge.photo_manifest import PhotoRow
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.manifest import PhotoRow
 from pigeon_edge.settings import read_settings
 from pigeon_training.embedding.embedder import Embedder
 

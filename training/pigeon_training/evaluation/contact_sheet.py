@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from pigeon_edge.photograph import read_pixels
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_training.evaluation.examples import Example
 from pigeon_training.evaluation.figure import INK, new_figure
 

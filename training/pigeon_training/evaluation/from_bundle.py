@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pigeon_edge.cells import posterior
-from pigeon_edge.confidence import MOST
+from pigeon_edge.answer.cells import posterior
+from pigeon_edge.answer.confidence import MOST
 from pigeon_edge.errors import InputError
 from pigeon_edge.locator import Locator
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.cells.partition import Partition
 from pigeon_training.evaluation.metrics import entropy_nats, rank_of_cell
 from pigeon_training.evaluation.predicted import Predicted, Watch

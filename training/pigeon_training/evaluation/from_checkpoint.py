@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pigeon_edge.cells import posterior
+from pigeon_edge.answer.cells import posterior
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.cells.partition import Partition
 from pigeon_training.evaluation.metrics import entropy_nats, rank_of_cell
 from pigeon_training.evaluation.predicted import Predicted, Watch

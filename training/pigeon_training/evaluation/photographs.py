@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pigeon_edge.photo_manifest import PhotoRow, Split
+from pigeon_edge.manifest import PhotoRow, Split
 from pigeon_training.dataset import read_rows, read_split
 from pigeon_training.samples import one_photograph_a_place
 from pigeon_training.streaming import Sample, singles

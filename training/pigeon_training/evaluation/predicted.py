@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.evaluation.predictions import Predictions
 from pigeon_training.evaluation.tasks import TaskAnswers
 from pigeon_training.streaming import Batch, Unreadable

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pigeon_edge.bundle import open_bundle
+from pigeon_edge.answer.confidence import read_confidence
+from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.cli.console import progress
-from pigeon_edge.confidence import read_confidence
 from pigeon_edge.errors import PartialFailureError, UsageError
 from pigeon_edge.locator import open_locator
-from pigeon_edge.photo_manifest import PhotoRow, lat_lng_of_rows
+from pigeon_edge.manifest import PhotoRow, lat_lng_of_rows
 from pigeon_training.baselines import constant_guess, nearest_pixels
 from pigeon_training.cells.store import read_cells
 from pigeon_training.evaluation.country import judged_by

@@ -12,7 +12,7 @@ import torch
 
 from pigeon_edge.encoders.protocol import Encoder
 from pigeon_edge.errors import InputError, UsageError
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 from pigeon_training.model import GeocellModel
 
 Floats = npt.NDArray[np.float32]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
-from pigeon_edge.preprocess import centre_square
+from pigeon_edge.images.preprocess import centre_square
 
 Floats = npt.NDArray[np.float32]
 

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pigeon_edge.cells import posterior
-from pigeon_edge.encoders.protocol import unit
+from pigeon_edge.answer.cells import posterior
+from pigeon_edge.answer.encoding import unit
+from pigeon_edge.answer.estimate import Place
 from pigeon_edge.errors import InputError, UsageError
-from pigeon_edge.estimate import Place
 from pigeon_edge.files import replacing
+from pigeon_edge.images.photograph import read_pixels, read_rgb
 from pigeon_edge.locator import Locator
-from pigeon_edge.photograph import read_pixels, read_rgb
 from pigeon_training.cells.store import read_cells
 from pigeon_training.explanation.attribution import attention_attribution, occlusion_attribution
 from pigeon_training.explanation.heat_map import draw_heat_map

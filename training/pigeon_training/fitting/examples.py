@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.photo_manifest import lat_lng_of_rows
+from pigeon_edge.manifest import lat_lng_of_rows
 from pigeon_training.cells.partition import Partition
 from pigeon_training.streaming import Ids, Sample
 from pigeon_training.task_columns import read_task_targets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_training.fitting.examples import FittingData
 from pigeon_training.fitting.loop import AfterEpoch, train
 from pigeon_training.fitting.objective import CamerasObjective

@@ -16,7 +16,7 @@ from torch import nn
 from pigeon_edge.cli.console import progress
 from pigeon_edge.errors import PigeonError
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_training.fitting.examples import Examples, FittingData
 from pigeon_training.fitting.objective import Objective, forward, images_of
 from pigeon_training.fitting.parallel import Processes

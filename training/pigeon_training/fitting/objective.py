@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from pigeon_edge.preprocess import PreprocessSpec
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_training.augment import another_camera
 from pigeon_training.fitting.examples import Examples, FittingData
 from pigeon_training.losses import (

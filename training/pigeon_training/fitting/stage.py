@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing_folder, write_json
-from pigeon_edge.photo_manifest import PhotoRow, Split
+from pigeon_edge.manifest import PhotoRow, Split
 from pigeon_training.cells.partition import Partition, region_of_row
 from pigeon_training.cells.store import read_cells
 from pigeon_training.clip_folder import CONFIG, load_tower, read_spec

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pigeon_edge.files import replacing_folder, sha256_of, write_json
-from pigeon_edge.photo_manifest import PhotoRow, Split, lat_lng_of_rows
+from pigeon_edge.manifest import PhotoRow, Split, lat_lng_of_rows
 from pigeon_training.cells.partition import Partition
 from pigeon_training.cells.store import read_cells
 from pigeon_training.clip_folder import CONFIG, load_tower, read_spec

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.photographs import read_bytes, size_of
 
 _PHOTO_ID = re.compile(r"(?<![0-9A-Za-z])\d{6,}(?![0-9A-Za-z@])")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pigeon_edge.photo_manifest import PhotoRow, Split, author_disjoint
+from pigeon_edge.manifest import PhotoRow, Split, author_disjoint
 from pigeon_training.manifests.bad_rows import BadRow, bad_coordinates, bad_photographs, first_defects, report_of
 from pigeon_training.manifests.contamination import Contamination, contamination
 from pigeon_training.manifests.table import Table, lat_lng_of, read_table, texts_of

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pigeon_edge.errors import InputError, UsageError
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 
 _FINENESS = 2
 """Rays a pixel each way, averaged: fine structure is smoothed, not left to chance."""

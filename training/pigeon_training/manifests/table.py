@@ -17,7 +17,7 @@ import pyarrow.parquet
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
 from pigeon_edge.geodesy import Floats
-from pigeon_edge.photo_manifest import PhotoRow, read_manifest, rows_of_records
+from pigeon_edge.manifest import PhotoRow, read_manifest, rows_of_records
 
 Table: TypeAlias = pa.Table
 

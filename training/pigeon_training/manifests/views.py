@@ -20,7 +20,7 @@ from PIL import Image
 
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.files import replacing_folder
-from pigeon_edge.photo_manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow
 from pigeon_training.manifests.strips import headings_deg
 from pigeon_training.manifests.table import Table, read_photo_rows, read_table, with_columns, write_table
 from pigeon_training.photographs import read_rgb

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.event import Event
+from pigeon_edge.events.event import Event
 from pigeon_training.planet.world import World, make_world
 
 _SEA_RGB = (214, 226, 236)

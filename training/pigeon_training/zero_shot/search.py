@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from transformers import CLIPModel, CLIPTokenizer
 
-from pigeon_edge.encoders.protocol import unit
+from pigeon_edge.answer.encoding import unit
 from pigeon_training.captions import CaptionStyle, place_caption
 from pigeon_training.contrast.batches import tokenise
 from pigeon_training.contrast.pretrain import text_embedding

@@ -21,11 +21,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from pigeon_edge.cells import posterior
-from pigeon_edge.encoders.protocol import unit
+from pigeon_edge.answer.cells import posterior
+from pigeon_edge.answer.encoding import unit
 from pigeon_edge.errors import PigeonError, UsageError
-from pigeon_edge.photograph import read_pixels
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.photograph import read_pixels
+from pigeon_edge.images.preprocess import Pixels
 from pigeon_training.clip_folder import Clip, load_clip
 from pigeon_training.contrast.pretrain import image_embedding
 from pigeon_training.zero_shot.places import Town, most_populous, read_places

@@ -10,13 +10,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge import cuda
-from pigeon_edge.encoders.protocol import INPUT, Encoding, check_names, encoding_of, outputs_of
-from pigeon_edge.engines.api import TensorRt
-from pigeon_edge.engines.cache import REBUILD
+from pigeon_edge.answer.encoding import Encoding
+from pigeon_edge.encoders.protocol import INPUT, check_names, encoding_of, outputs_of
+from pigeon_edge.encoders.tensorrt import cuda
+from pigeon_edge.encoders.tensorrt.api import TensorRt
+from pigeon_edge.encoders.tensorrt.cache import REBUILD
+from pigeon_edge.encoders.tensorrt.owner_thread import Owner
 from pigeon_edge.errors import EngineError, UnfitEngineError
-from pigeon_edge.owner import Owner
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 
 Serve: TypeAlias = Callable[[Callable[[Pixels], Encoding]], None]
 Outputs: TypeAlias = dict[str, npt.NDArray[np.float32]]

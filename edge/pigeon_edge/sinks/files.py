@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pigeon_edge.errors import UsageError
-from pigeon_edge.event import Event
+from pigeon_edge.events.event import Event
 from pigeon_edge.files import replacing
 
 Write = Callable[[Event], None]

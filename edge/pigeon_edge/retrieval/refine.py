@@ -7,9 +7,9 @@ from dataclasses import fields
 from typing import Any, TypeAlias
 
 from pigeon_edge.errors import UsageError
-from pigeon_edge.gated_refinement import GatedRefinement, refine_gated
-from pigeon_edge.paper_refinement import PaperRefinement, refine_as_published
-from pigeon_edge.retrieval import Doubles, Floats, Refined, Retrieval
+from pigeon_edge.retrieval.gated import GatedRefinement, refine_gated
+from pigeon_edge.retrieval.protocol import Doubles, Floats, Refined, Retrieval
+from pigeon_edge.retrieval.published import PaperRefinement, refine_as_published
 from pigeon_edge.settings import read_settings
 
 RefinementSettings: TypeAlias = PaperRefinement | GatedRefinement

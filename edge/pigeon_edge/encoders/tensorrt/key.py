@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pigeon_edge.bundle import GRAPH, TWIN, Bundle
-from pigeon_edge.engines.api import TensorRt
-from pigeon_edge.engines.gpu import Gpu
+from pigeon_edge.bundle.format import GRAPH, TWIN, Bundle
+from pigeon_edge.encoders.tensorrt.api import TensorRt
+from pigeon_edge.encoders.tensorrt.gpu import Gpu
 from pigeon_edge.settings import read_settings
 
 BATCHES = (1, 4, 8)

@@ -22,16 +22,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.bundle import ENVIRONMENT, Bundle
-from pigeon_edge.cells import posterior
-from pigeon_edge.encoders.protocol import Encoding
+from pigeon_edge.answer.cells import posterior
+from pigeon_edge.answer.encoding import Encoding
+from pigeon_edge.answer.estimate import Environment, Guess
 from pigeon_edge.errors import BundleError, UsageError
-from pigeon_edge.estimate import Environment, Guess
 from pigeon_edge.settings import read_settings
 
 Doubles = npt.NDArray[np.float64]
 
-GRAPH_METADATA_KEY = "pigeon_edge.environment"
+GRAPH_METADATA_KEY = "pigeon_edge.answer.environment"
 """Under this key an ONNX graph with task outputs carries its settings as JSON."""
 
 LIMITS = {
@@ -112,11 +111,6 @@ def settings_of_graph(metadata: Mapping[str, str]) -> EnvironmentSettings | None
         raise UsageError(f"expected the graph's own note of its task outputs, {error!r}; export it again") from error
 
 
-def open_environment(bundle: Bundle) -> EnvironmentSettings | None:
-    """Read how a bundle's task outputs are read, None where it has none. Raises BundleError where it is malformed."""
-    return read_environment(bundle.file(ENVIRONMENT)) if ENVIRONMENT in bundle.files else None
-
-
 def read_environment(path: Path) -> EnvironmentSettings:
     """Read the settings of task outputs. Raises BundleError where they are malformed."""
     try:
@@ -130,7 +124,7 @@ def check_outputs(settings: EnvironmentSettings, encoding: Encoding) -> None:
     found = {name: values.shape[1] for name, values in encoding.tasks.items()}
     if not settings.widths.items() <= found.items():
         raise BundleError(
-            f"expected the encoder's outputs to be those of {ENVIRONMENT}, {settings.widths}, found {found}; "
+            f"expected the encoder's outputs to be those of environment.json, {settings.widths}, found {found}; "
             "export the graph and pack the bundle again"
         )
 

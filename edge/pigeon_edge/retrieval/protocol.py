@@ -14,7 +14,7 @@ Ids = npt.NDArray[np.int64]
 
 
 class Retrieval(Protocol):
-    """Photographs with known coordinates, in location clusters of geocells; ``pigeon_edge.gallery.Gallery`` answers.
+    """Photographs with known coordinates, in location clusters of geocells; ``retrieval.gallery.Gallery`` answers.
 
     Distances are Euclidean, between vectors of unit length.
     """

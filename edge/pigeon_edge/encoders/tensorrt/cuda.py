@@ -1,6 +1,6 @@
 """CUDA through pycuda, which no other module knows: the GPU, its context, streams and buffers.
 
-Everything here is made, used and released in one thread, within ``primary_context``; ``owner.py`` has that thread.
+Everything here is made, used and released in one thread, within ``primary_context``; ``owner_thread.py`` has it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from pigeon_edge.engines.gpu import Gpu
+from pigeon_edge.encoders.tensorrt.gpu import Gpu
+from pigeon_edge.encoders.tensorrt.owner_thread import let_go
 from pigeon_edge.errors import EngineError, MissingToolError
-from pigeon_edge.owner import let_go
 from pigeon_edge.system.machine import has_nvidia_driver
 
 NO_GPU = "expected an NVIDIA GPU, found none: no driver of NVIDIA's is loaded; run on the processor"

@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.bundle import Bundle
-from pigeon_edge.cells import CellTable
+from pigeon_edge.answer.cells import CellTable
 from pigeon_edge.errors import BundleError, UsageError
 from pigeon_edge.geodesy import EARTH_RADIUS_KM, haversine_km
-from pigeon_edge.retrieval import Refined
+from pigeon_edge.retrieval.protocol import Refined
 from pigeon_edge.settings import read_settings
 
 Doubles = npt.NDArray[np.float64]
@@ -121,11 +120,6 @@ def spread_km(lat_lng: npt.ArrayLike, posterior: Doubles, cells: CellTable, cove
     mass = np.cumsum(posterior[order])
     farthest = float(distance_km[order][min(int(np.searchsorted(mass, coverage)), len(order) - 1)])
     return min(farthest, FARTHEST_KM)
-
-
-def open_confidence(bundle: Bundle) -> ConfidenceSettings:
-    """Read a bundle's confidence settings. Raises BundleError where they are malformed."""
-    return read_confidence(bundle.file("confidence.json"))
 
 
 def read_confidence(path: Path) -> ConfidenceSettings:

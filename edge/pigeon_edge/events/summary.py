@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pigeon_edge.event import Event, claims
+from pigeon_edge.events.event import Event, claims
 
 
 @dataclass

@@ -19,7 +19,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from pigeon_edge.engines.key import EngineKey
+from pigeon_edge.encoders.tensorrt.key import EngineKey
 from pigeon_edge.errors import EngineError, UnfitEngineError, UsageError
 from pigeon_edge.files import replacing_folder, write_json
 from pigeon_edge.settings import read_settings

@@ -25,8 +25,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from pigeon_edge.estimate import Estimate, LatLng
-from pigeon_edge.geodesy import haversine_km
+from pigeon_edge.answer.estimate import Estimate
+from pigeon_edge.geodesy import LatLng, haversine_km
 
 Event: TypeAlias = dict[str, Any]
 

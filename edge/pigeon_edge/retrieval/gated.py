@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
-from pigeon_edge.retrieval import Doubles, Floats, Ids, Refined, Retrieval
+from pigeon_edge.retrieval.protocol import Doubles, Floats, Ids, Refined, Retrieval
 
 
 @dataclass(frozen=True)

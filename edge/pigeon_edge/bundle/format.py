@@ -49,8 +49,8 @@ import numpy.typing as npt
 
 from pigeon_edge.errors import BundleError, UsageError
 from pigeon_edge.files import sha256_of
-from pigeon_edge.preprocess import PreprocessSpec
-from pigeon_edge.refine import RefinementSettings, read_refinement
+from pigeon_edge.images.preprocess import PreprocessSpec
+from pigeon_edge.retrieval.refine import RefinementSettings, read_refinement
 
 SCHEMA_NAME = "pigeon-edge/bundle"
 SCHEMA_VERSION = 1

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
-from pigeon_edge.colour import to_srgb
 from pigeon_edge.errors import InputError, MissingToolError
-from pigeon_edge.estimate import LatLng
-from pigeon_edge.known_faults import fault_of
-from pigeon_edge.preprocess import Pixels, PreprocessSpec, to_square
+from pigeon_edge.geodesy import LatLng
+from pigeon_edge.images.colour import to_srgb
+from pigeon_edge.images.preprocess import Pixels, PreprocessSpec, to_square
+from pigeon_edge.system.known_faults import fault_of
 
 DEFAULT_MAX_PIXELS = 250_000_000
 """Beyond any single-shot camera of today, and 750 MB once decoded."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,9 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.bundle import Bundle
-from pigeon_edge.errors import BundleError
-from pigeon_edge.estimate import Levels, Place
+from pigeon_edge.answer.estimate import Levels, Place
 from pigeon_edge.geodesy import haversine_km, unit_vectors
 
 Floats = npt.NDArray[np.float64]
@@ -49,23 +46,6 @@ class CellTable:
         country = posterior[self.country_ids == self.country_ids[cell]].sum()
         admin1 = posterior[self.admin1_ids == self.admin1_ids[cell]].sum()
         return Levels(float(country), float(admin1), float(posterior[cell]))
-
-
-def open_cells(bundle: Bundle) -> CellTable:
-    """Read the geocells of a bundle. Raises BundleError where tables and manifest disagree on their number."""
-    centroids = bundle.array("cells/centroid_lat_lng.npy")
-    try:
-        records = json.loads(bundle.file("cells/places.json").read_text(encoding="utf-8"))
-        places = tuple(Place(**record) for record in records)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise BundleError(f"{bundle.path}/cells/places.json: malformed ({error}); copy the bundle again") from error
-    count = bundle.description.cells
-    if centroids.shape != (count, 2) or centroids.dtype.kind != "f" or len(places) != count:
-        raise BundleError(
-            f"{bundle.path}: expected {count} cells, found {centroids.dtype} centroids of shape {centroids.shape}, "
-            f"{len(places)} places; copy the bundle again"
-        )
-    return CellTable(centroids.astype(np.float64), places)
 
 
 def posterior(logits: npt.NDArray[np.floating], temperature: float) -> Floats:

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-
-class LatLng(NamedTuple):
-    """WGS84 coordinates in decimal degrees, latitude first."""
-
-    lat: float
-    lng: float
-
-    def __str__(self) -> str:
-        north_south = "S" if self.lat < 0 else "N"
-        east_west = "W" if self.lng < 0 else "E"
-        return f"{abs(self.lat):.4f}{north_south} {abs(self.lng):.4f}{east_west}"
+from pigeon_edge.geodesy import LatLng
 
 
 @dataclass(frozen=True)
@@ -112,7 +102,7 @@ class Estimate:
     environment: Environment | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields of an event that describe the answer (``event.py`` has the format)."""
+        """Return the fields of an event that describe the answer (``events/event.py`` has the format)."""
         return {
             "location": {
                 **_point(self.lat_lng),

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pigeon_edge.answer.estimate import Place
 from pigeon_edge.errors import InputError
-from pigeon_edge.estimate import Place
 from pigeon_edge.files import replacing
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.encoders.protocol import INPUT, OUTPUTS, Encoder, Encoding, encoding_of
+from pigeon_edge.answer.encoding import Encoding
+from pigeon_edge.encoders.protocol import INPUT, OUTPUTS, Encoder, encoding_of
 from pigeon_edge.errors import BundleError
-from pigeon_edge.preprocess import Pixels
+from pigeon_edge.images.preprocess import Pixels
 
 GOLDEN = "golden.safetensors"
 

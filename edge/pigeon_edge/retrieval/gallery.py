@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pigeon_edge.bundle import Bundle
 from pigeon_edge.errors import BundleError
 from pigeon_edge.system.read_ahead import ReadAhead
 
@@ -122,26 +121,6 @@ class Gallery:
             if size:  # an empty list has no ids to point to
                 cells[faiss.rev_swig_ptr(lists.get_ids(cluster), size)] = cell
         return cells, np.asarray(self._lat_lng, np.float64)
-
-
-def open_gallery(bundle: Bundle) -> Gallery:
-    """Map the gallery of a bundle. Raises BundleError where it does not fit the manifest's counts."""
-    index = read_index(bundle.file("gallery/index.faiss"))
-    offsets, lat_lng = np.array(bundle.array("gallery/cell_offsets.npy")), bundle.array("gallery/lat_lng.npy")
-    told = bundle.description
-    nlist = parts_of(index)[1].nlist
-    expected = (told.clusters, told.photographs, told.embedding_width, (told.cells + 1,), (told.photographs, 2))
-    found = (nlist, index.ntotal, index.d, offsets.shape, lat_lng.shape)
-    if found != expected or not _are_offsets(offsets, told.clusters) or lat_lng.dtype.kind != "f":
-        raise BundleError(
-            f"{bundle.path}: gallery of {found} where the manifest says {expected}; copy the bundle again"
-        )
-    return Gallery(index, offsets, lat_lng)
-
-
-def _are_offsets(offsets: npt.NDArray[Any], count: int) -> bool:
-    whole = offsets.dtype.kind == "i" and offsets[0] == 0 and offsets[-1] == count
-    return bool(whole and (np.diff(offsets) >= 0).all())
 
 
 def read_index(path: Path) -> Any:

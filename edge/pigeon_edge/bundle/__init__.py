@@ -1,0 +1,1 @@
+"""Bundles: the format, its parts read, its gallery written."""

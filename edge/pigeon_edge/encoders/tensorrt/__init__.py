@@ -1,0 +1,1 @@
+"""The TensorRT runtime: engines, their keys and cache, the GPU that runs them."""

@@ -1,0 +1,1 @@
+"""Photographs: files found, decoded, coloured and brought to the side that the encoder takes."""
