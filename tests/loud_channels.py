@@ -18,8 +18,8 @@ from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
-from pigeon_export.readout import ClassToken
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.readout import ClassToken
+from pigeon_export.graph.to_onnx import to_onnx
 
 PATCH = 16
 CELLS = 64

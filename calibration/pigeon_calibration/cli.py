@@ -28,8 +28,8 @@ def int8(
     ] = None,
 ) -> None:
     """Quantize a graph's linears to int8 and judge the result on photographs that it was not calibrated on."""
-    from pigeon_calibration.acceptance import INT8_THRESHOLDS
-    from pigeon_calibration.int8 import Choices, calibrate_int8
+    from pigeon_calibration.gate.thresholds import INT8_THRESHOLDS
+    from pigeon_calibration.int8.calibrate import Choices, calibrate_int8
 
     report = report or out.with_suffix(".report.json")
     choices = Choices(limit, INT8_THRESHOLDS, seed, cells, cache)
@@ -58,6 +58,6 @@ def confidence(
     km where at most RISK of those that do are wrong. Both are checked on the test split, or on half of the validation
     split where there is none. The promise is for photographs like those of the manifest.
     """
-    from pigeon_calibration.confidence.stage import Files, calibrate_confidence
+    from pigeon_calibration.confidence.calibrate import Files, calibrate_confidence
 
     calibrate_confidence(bundle, manifest, Files(out, report, plot), risk)

@@ -14,8 +14,8 @@ from pigeon_training.cells.linking import territory_of
 from pigeon_training.cells.optics import clusters
 from pigeon_training.cells.semantic import cells_of_land
 from pigeon_training.cells.territory import Territory
-from pigeon_training.geography.boundaries import Boundaries
-from pigeon_training.geography.region_names import RegionName
+from pigeon_training.data.geography.boundaries import Boundaries
+from pigeon_training.data.geography.region_names import RegionName
 from pigeon_training.presets import CELL_PRESETS
 
 COUNTS = (10_000, 30_000, 100_000, 1_000_000)

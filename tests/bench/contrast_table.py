@@ -14,11 +14,11 @@ from tests.bench.table import Table
 from torch.nn import functional
 
 from pigeon_edge.manifest import Split
-from pigeon_training.captions import CaptionStyle
-from pigeon_training.clip_folder import Clip, load_clip
-from pigeon_training.contrast.batches import Batch, Batches, captions_of_facts
-from pigeon_training.contrast.loss import MAX_LOG_SCALE, Side, cached_backward, info_nce
-from pigeon_training.contrast.pretrain import (
+from pigeon_training.data.dataset import read_split
+from pigeon_training.learning.contrast.batches import Batch, Batches, captions_of_facts
+from pigeon_training.learning.contrast.captions import CaptionStyle
+from pigeon_training.learning.contrast.loss import MAX_LOG_SCALE, Side, cached_backward, info_nce
+from pigeon_training.learning.contrast.pretrain import (
     PRETRAIN_PRESETS,
     ContrastSettings,
     image_embedding,
@@ -26,8 +26,8 @@ from pigeon_training.contrast.pretrain import (
     new_optimizer,
     text_embedding,
 )
-from pigeon_training.contrast.probe import probe
-from pigeon_training.dataset import read_split
+from pigeon_training.learning.contrast.probe import probe
+from pigeon_training.model.clip_folder import Clip, load_clip
 from pigeon_training.planet.album import render_album
 from pigeon_training.testing import TINY_SIZE_PX, write_tiny_clip
 

@@ -16,19 +16,19 @@ from tests.bench.table import Table
 from tests.bench.timing import Timing, compare
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from pigeon_calibration.gate import cosine_per_row
-from pigeon_calibration.observation import observe
-from pigeon_calibration.observe import Runner
-from pigeon_calibration.prepare import prepare
-from pigeon_calibration.quantize import linear_inputs, quantize
+from pigeon_calibration.gate.parity import cosine_per_row
+from pigeon_calibration.int8.activations import observe
+from pigeon_calibration.int8.prepare import prepare
+from pigeon_calibration.int8.quantize import linear_inputs, quantize
+from pigeon_calibration.runner import Runner
 from pigeon_edge.encoders import Encoder, Engine, open_graph
 from pigeon_edge.encoders.select import on_processor
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export.parity import TorchEncoder
-from pigeon_export.to_onnx import to_onnx
-from pigeon_training.model import new_tower
+from pigeon_export.graph.to_onnx import to_onnx
+from pigeon_export.parity.torch_reference import TorchEncoder
+from pigeon_training.model.exported_tower import HeadArrays
+from pigeon_training.model.geocell_model import new_tower
 from pigeon_training.presets import TOY_FULL
-from pigeon_training.tower import HeadArrays
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -12,16 +12,16 @@ from tests.bench.table import Table
 
 from pigeon_edge.images.preprocess import Pixels
 from pigeon_edge.manifest import Split
-from pigeon_export.parity import TorchEncoder
-from pigeon_training.cells.stage import make_cells
-from pigeon_training.dataset import read_all_pixels, read_split
-from pigeon_training.explanation.attribution import attention_attribution, occlusion_attribution
-from pigeon_training.fitting.stage import fit_manifest
-from pigeon_training.model import geocell_model, normalise, planes
+from pigeon_export.parity.torch_reference import TorchEncoder
+from pigeon_training.cells.make_cells import make_cells
+from pigeon_training.data.dataset import read_all_pixels, read_split
+from pigeon_training.data.samples import one_photograph_a_place
+from pigeon_training.learning.fitting.fit import fit_manifest
+from pigeon_training.model.exported_tower import load_tower, read_heads, read_spec
+from pigeon_training.model.geocell_model import geocell_model, normalise, planes
 from pigeon_training.planet.album import render_album
 from pigeon_training.presets import CELL_PRESETS, TOY_QUICK, sized
-from pigeon_training.samples import one_photograph_a_place
-from pigeon_training.tower import load_tower, read_heads, read_spec
+from pigeon_training.study.explanation.attribution import attention_attribution, occlusion_attribution
 
 PLACES, PHOTOGRAPHS = 1500, 120
 SHARES_COVERED = np.arange(1, 10) / 10

@@ -8,9 +8,9 @@ import shapely
 from tests.bench.table import Table
 from tests.bench.timing import compare
 
-from pigeon_training.geography.antimeridian import into_world
-from pigeon_training.geography.boundaries import Boundaries
-from pigeon_training.geography.region_names import RegionName
+from pigeon_training.data.geography.antimeridian import into_world
+from pigeon_training.data.geography.boundaries import Boundaries
+from pigeon_training.data.geography.region_names import RegionName
 
 STEP_DEG = 4
 CORNERS = 50

@@ -12,15 +12,15 @@ from tests.bench.timing import compare
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from pigeon_training.heads.batches import HeadBatches
-from pigeon_training.heads.examples import HeadExamples
-from pigeon_training.heads.fit import new_optimizer, train_epoch
-from pigeon_training.heads.standard import fit_standard
-from pigeon_training.losses import sphere_tensor
-from pigeon_training.model import Heads
+from pigeon_training.data.tasks import TASK_SIZES, TaskTargets, fit_scale
+from pigeon_training.learning.heads.batches import HeadBatches
+from pigeon_training.learning.heads.examples import HeadExamples
+from pigeon_training.learning.heads.fit import new_optimizer, train_epoch
+from pigeon_training.learning.heads.standard import fit_standard
+from pigeon_training.learning.losses import sphere_tensor
+from pigeon_training.model.geocell_model import Heads
 from pigeon_training.presets import HEADS_PRESETS, HeadsPreset
 from pigeon_training.smoothing import Smoothing
-from pigeon_training.tasks import TASK_SIZES, TaskTargets, fit_scale
 
 EMBEDDINGS, WIDTH, CELLS = 8192, 1024, 2203
 ROUNDS = 7

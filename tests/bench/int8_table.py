@@ -20,10 +20,10 @@ from tests.loud_channels import (
     with_loud_tokens,
 )
 
-from pigeon_calibration.gate import measure
-from pigeon_calibration.observation import observe
-from pigeon_calibration.prepare import prepare
-from pigeon_calibration.quantize import linear_inputs, linears, quantize
+from pigeon_calibration.gate.parity import measure
+from pigeon_calibration.int8.activations import observe
+from pigeon_calibration.int8.prepare import prepare
+from pigeon_calibration.int8.quantize import linear_inputs, linears, quantize
 from pigeon_edge.images.preprocess import Pixels
 
 PHOTOGRAPHS = 32

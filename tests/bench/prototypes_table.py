@@ -11,7 +11,7 @@ from tests.bench.table import Table
 
 from pigeon_edge.bundle.gallery_writer import prototypes
 from pigeon_edge.geodesy import destination
-from pigeon_training.location_clusters import cluster
+from pigeon_training.cells.location_clusters import cluster
 from pigeon_training.presets import LOCATION_PRESETS
 
 WIDTH, TOWNS_A_CELL = 128, 5

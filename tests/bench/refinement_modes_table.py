@@ -28,12 +28,12 @@ from pigeon_edge.retrieval.gallery import Gallery
 from pigeon_edge.retrieval.gated import GatedRefinement
 from pigeon_edge.retrieval.published import NO_LIMIT_KM, PaperRefinement
 from pigeon_edge.retrieval.refine import RefinementSettings, refine
+from pigeon_training.cells.location_clusters import cluster
 from pigeon_training.cells.optics import clusters as density_clusters
-from pigeon_training.dataset import read_all_pixels, read_split
-from pigeon_training.evaluation.metrics import THRESHOLDS_KM, geoguessr_score
-from pigeon_training.location_clusters import cluster
+from pigeon_training.data.dataset import read_all_pixels, read_split
 from pigeon_training.planet.album import render_album
 from pigeon_training.presets import LOCATION_PRESETS
+from pigeon_training.study.evaluation.metrics import THRESHOLDS_KM, geoguessr_score
 
 Floats = npt.NDArray[np.float64]
 

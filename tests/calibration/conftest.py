@@ -17,7 +17,7 @@ from pigeon_edge.bundle.parts import open_cells, open_gallery
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.locator import Locator
 from pigeon_edge.testing import FakeEncoder, write_tiny_bundle
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.to_onnx import to_onnx
 
 
 @pytest.fixture(scope="session")

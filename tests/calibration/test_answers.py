@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pigeon_calibration.answers import moved, percent_within, retrieval_recall
+from pigeon_calibration.gate.drift import moved, percent_within, retrieval_recall
 from pigeon_edge.answer.encoding import Encoding
 
 CENTROIDS = np.array([[0.0, 0.0], [0.0, 1.0], [0.0, 10.0]])

@@ -14,11 +14,12 @@ from onnx import numpy_helper
 from PIL import Image
 from typer.testing import CliRunner
 
-from pigeon_calibration import resume
-from pigeon_calibration.acceptance import INT8_THRESHOLDS, Thresholds
 from pigeon_calibration.cli import app
-from pigeon_calibration.int8 import Choices, calibrate_int8
-from pigeon_calibration.observe import Photographs, Runner
+from pigeon_calibration.gate.thresholds import INT8_THRESHOLDS, Thresholds
+from pigeon_calibration.int8 import resume
+from pigeon_calibration.int8.calibrate import Choices, calibrate_int8
+from pigeon_calibration.photographs import Photographs
+from pigeon_calibration.runner import Runner
 from pigeon_edge.errors import GateError, InputError, UsageError
 from pigeon_edge.files import sha256_of
 from pigeon_edge.manifest import PhotoRow, write_manifest

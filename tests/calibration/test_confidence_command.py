@@ -11,7 +11,7 @@ from tests.calibration.confidence_examples import rows_of_splits
 from typer.testing import CliRunner
 
 from pigeon_calibration.cli import app
-from pigeon_calibration.confidence import stage
+from pigeon_calibration.confidence import calibrate as stage
 from pigeon_edge.answer.confidence import read_confidence
 from pigeon_edge.bundle.format import GRAPH
 from pigeon_edge.errors import InputError, UsageError

@@ -10,11 +10,11 @@ import onnx
 import pytest
 from tests.loud_channels import Shape, photographs, tower, with_loud_channels, with_loud_neurons, with_loud_tokens
 
-from pigeon_calibration.gate import cosine_per_row
-from pigeon_calibration.observation import observe
-from pigeon_calibration.observe import Runner
-from pigeon_calibration.prepare import prepare
-from pigeon_calibration.quantize import linear_inputs, quantize
+from pigeon_calibration.gate.parity import cosine_per_row
+from pigeon_calibration.int8.activations import observe
+from pigeon_calibration.int8.prepare import prepare
+from pigeon_calibration.int8.quantize import linear_inputs, quantize
+from pigeon_calibration.runner import Runner
 from pigeon_edge.encoders import Engine, open_graph
 from pigeon_edge.encoders.select import on_processor
 

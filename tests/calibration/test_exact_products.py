@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pigeon_calibration.observe import Runner
+from pigeon_calibration.runner import Runner
 from pigeon_edge.encoders.onnxruntime import OnnxRuntimeEncoder
 
 TERMS, OUTPUTS = 256, 8

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from pigeon_calibration.acceptance import INT8_THRESHOLDS, VERDICT_KEY, Parity, Thresholds, marked
-from pigeon_calibration.gate import compare, cosine_per_row, determination, measure, verdict
+from pigeon_calibration.gate.parity import compare, cosine_per_row, determination, measure, verdict
+from pigeon_calibration.gate.thresholds import INT8_THRESHOLDS, VERDICT_KEY, Parity, Thresholds, marked
 from pigeon_edge.answer.encoding import Encoding
 
 

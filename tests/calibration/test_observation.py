@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import numpy_helper
 
-from pigeon_calibration.observation import BIN_EDGES, BINS, ROWS, Observation, observe, observing_graph
-from pigeon_calibration.observe import Runner
-from pigeon_calibration.quantize import linear_inputs
+from pigeon_calibration.int8.activations import BIN_EDGES, BINS, ROWS, Observation, observe, observing_graph
+from pigeon_calibration.int8.quantize import linear_inputs
+from pigeon_calibration.runner import Runner
 from pigeon_edge.errors import InputError
 
 VALUES = hnp.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 5)),

@@ -6,14 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from pigeon_calibration.observe import (
-    Photographs,
-    Runner,
-    list_photographs,
-    load_graph,
-    preprocess_spec,
-    without_copies,
-)
+from pigeon_calibration.graphs import load_graph, preprocess_spec
+from pigeon_calibration.photographs import Photographs, list_photographs, without_copies
+from pigeon_calibration.runner import Runner
 from pigeon_calibration.sample import Sample
 from pigeon_edge.errors import EngineError, InputError
 from pigeon_edge.images.preprocess import PreprocessSpec

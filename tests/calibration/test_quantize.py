@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import helper, numpy_helper
 
-from pigeon_calibration.gate import compare, cosine_per_row
-from pigeon_calibration.observation import observe
-from pigeon_calibration.observe import Runner
-from pigeon_calibration.prepare import prepare
-from pigeon_calibration.quantize import linear_inputs, linears, quantize, quantize_weight
+from pigeon_calibration.gate.parity import compare, cosine_per_row
+from pigeon_calibration.int8.activations import observe
+from pigeon_calibration.int8.prepare import prepare
+from pigeon_calibration.int8.quantize import linear_inputs, linears, quantize, quantize_weight
+from pigeon_calibration.runner import Runner
 from pigeon_edge.encoders.without_telemetry import import_openvino
 from pigeon_edge.errors import InputError
-from pigeon_export.lint import lint
+from pigeon_export.lint.rules import lint
 
 LINEARS = {f"layers.{n}.{name}" for n in range(3) for name in ("qkv", "attention_output", "fc1", "fc2")}
 

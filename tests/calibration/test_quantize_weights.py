@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from pigeon_calibration.gate import compare
-from pigeon_calibration.observe import Runner
-from pigeon_calibration.quantize import quantize_weights
+from pigeon_calibration.gate.parity import compare
+from pigeon_calibration.int8.quantize import quantize_weights
+from pigeon_calibration.runner import Runner
 from pigeon_edge.errors import InputError
 
 

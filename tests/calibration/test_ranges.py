@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeon_calibration.linear_error import LinearError, through_int8, weight_through_int8
-from pigeon_calibration.observation import Observation
-from pigeon_calibration.ranges import best_range, limits, scale_of_maximum, with_headroom
+from pigeon_calibration.int8.activations import Observation
+from pigeon_calibration.int8.linear_error import LinearError, through_int8, weight_through_int8
+from pigeon_calibration.int8.ranges import best_range, limits, scale_of_maximum, with_headroom
 
 
 def seen(values):

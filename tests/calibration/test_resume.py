@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
-from pigeon_calibration import resume
-from pigeon_calibration.observation import observe
-from pigeon_calibration.quantize import linear_inputs
-from pigeon_calibration.resume import observe_resumably
+from pigeon_calibration.int8 import resume
+from pigeon_calibration.int8.activations import observe
+from pigeon_calibration.int8.quantize import linear_inputs
+from pigeon_calibration.int8.resume import observe_resumably
 from pigeon_edge.errors import InputError
 
 

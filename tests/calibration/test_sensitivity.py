@@ -8,14 +8,14 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from pigeon_calibration.acceptance import Thresholds
-from pigeon_calibration.gate import measure
-from pigeon_calibration.int8 import Choices, calibrate_int8
-from pigeon_calibration.observation import observe
-from pigeon_calibration.prepare import prepare
-from pigeon_calibration.quantize import linear_inputs, quantize
-from pigeon_calibration.sensitivity import BUDGET, damages, handing_back, shares
-from pigeon_export.lint import lint
+from pigeon_calibration.gate.parity import measure
+from pigeon_calibration.gate.thresholds import Thresholds
+from pigeon_calibration.int8.activations import observe
+from pigeon_calibration.int8.calibrate import Choices, calibrate_int8
+from pigeon_calibration.int8.prepare import prepare
+from pigeon_calibration.int8.quantize import linear_inputs, quantize
+from pigeon_calibration.int8.sensitivity import BUDGET, damages, handing_back, shares
+from pigeon_export.lint.rules import lint
 
 
 def with_broken_output(encoder: onnx.ModelProto, layer: str) -> onnx.ModelProto:

@@ -7,13 +7,13 @@ import onnx
 import pytest
 from tests.loud_channels import Shape, photographs, tower, with_loud_channels, with_loud_neurons, with_loud_tokens
 
-from pigeon_calibration.gate import compare, measure
-from pigeon_calibration.observation import observe
-from pigeon_calibration.observe import Runner
-from pigeon_calibration.prepare import Prepared, prepare
-from pigeon_calibration.quantize import linear_inputs, quantize
-from pigeon_calibration.smooth import smooth, smoothing_factors
-from pigeon_export.lint import lint
+from pigeon_calibration.gate.parity import compare, measure
+from pigeon_calibration.int8.activations import observe
+from pigeon_calibration.int8.prepare import Prepared, prepare
+from pigeon_calibration.int8.quantize import linear_inputs, quantize
+from pigeon_calibration.int8.smooth import smooth, smoothing_factors
+from pigeon_calibration.runner import Runner
+from pigeon_export.lint.rules import lint
 
 SMALL = Shape(128, layers=3, size_px=32)
 SEEN, JUDGED = photographs(16, 32, 1), photographs(16, 32, 2)

@@ -17,12 +17,12 @@ from pigeon_edge.bundle.format import open_bundle, verify
 from pigeon_edge.encoders import Engine
 from pigeon_edge.errors import InputError
 from pigeon_edge.locator import open_locator
-from pigeon_export.adopt import adopt_geoclip, nearest_towns
+from pigeon_export.adopt.geoclip import equal_earth, read_geoclip
+from pigeon_export.adopt.make_bundle import adopt_geoclip, nearest_towns
 from pigeon_export.cli import app
-from pigeon_export.geoclip import equal_earth, read_geoclip
-from pigeon_training.clip_folder import load_clip
+from pigeon_training.model.clip_folder import load_clip
+from pigeon_training.study.zero_shot.places import Town
 from pigeon_training.testing import write_tiny_clip
-from pigeon_training.zero_shot.places import Town
 
 WIDTH, HIDDEN, FREQUENCIES, POINTS = 12, 24, 6, 40
 SIGMAS = (1.0, 16.0, 256.0)
@@ -141,8 +141,8 @@ def test_bundle_answers_with_the_point_that_geoclip_answers_with(parts, package,
 
 
 def test_full_precision_graph_equals_torch(parts, release, backbone, make_pixels):
-    from pigeon_calibration.observe import Runner
-    from pigeon_export.adopt import geoclip
+    from pigeon_calibration.runner import Runner
+    from pigeon_export.adopt.make_bundle import geoclip
 
     adopted, pixels = geoclip(read_geoclip(release), None, []), make_pixels(5)
     np.testing.assert_allclose(

@@ -13,13 +13,13 @@ from pigeon_edge.encoders import Engine, open_encoder
 from pigeon_edge.errors import GateError, InputError
 from pigeon_edge.images.photograph import read_pixels
 from pigeon_edge.locator import open_locator
-from pigeon_export import adopt
-from pigeon_export.adopt import adopt_streetclip, streetclip
+from pigeon_export.adopt import make_bundle as adopt
+from pigeon_export.adopt.make_bundle import adopt_streetclip, streetclip
 from pigeon_export.cli import app
-from pigeon_training.clip_folder import load_clip
+from pigeon_training.model.clip_folder import load_clip
+from pigeon_training.study.zero_shot.places import read_places
+from pigeon_training.study.zero_shot.search import embed_hierarchy, search, town_captions
 from pigeon_training.testing import write_tiny_clip
-from pigeon_training.zero_shot.places import read_places
-from pigeon_training.zero_shot.search import embed_hierarchy, search, town_captions
 
 PLACES = """name,admin1,country,country_code,lat,lng,population
 Brest,Bretagne,France,FR,48.4,-4.5,140000
@@ -70,7 +70,7 @@ def by_transformers(clip_folder, pixels, captions):
 
 
 def test_logits_of_the_graph_are_those_of_transformers(clip_folder, places, make_pixels):
-    from pigeon_calibration.observe import Runner
+    from pigeon_calibration.runner import Runner
 
     towns, pixels = read_places(places), make_pixels(6)
     found = Runner(streetclip(str(clip_folder), towns).graph).encode(pixels)
@@ -135,7 +135,7 @@ def test_photographs_make_activations_int8_under_the_gate(clip_folder, places, p
 
 
 def test_int8_that_falls_short_leaves_no_bundle(clip_folder, places, photographs, tmp_path, monkeypatch):
-    from pigeon_calibration.acceptance import Thresholds
+    from pigeon_calibration.gate.thresholds import Thresholds
 
     monkeypatch.setattr(adopt, "INT8_THRESHOLDS", Thresholds(1.1, 0.0))
     with pytest.raises(GateError):

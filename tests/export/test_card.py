@@ -8,7 +8,7 @@ from pigeon_edge.answer.confidence import UNFITTED, Claim, ConfidenceSettings
 from pigeon_edge.bundle.format import Description
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.retrieval.published import PaperRefinement
-from pigeon_export.card import model_card
+from pigeon_export.pack.card import model_card
 
 TOLD = Description(
     name="europe", created="2024-05-06T07:08:09+00:00", preprocess=PreprocessSpec(224), embedding_width=768, opset=20,

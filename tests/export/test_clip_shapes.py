@@ -8,12 +8,12 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel, CLIPVisionModelWithProjection
 
-from pigeon_calibration.gate import compare
-from pigeon_calibration.observe import Runner
-from pigeon_export.lint import lint
-from pigeon_export.parity import TorchEncoder, open_reference
-from pigeon_export.precision import TOLERANCES
-from pigeon_export.to_onnx import export_folder
+from pigeon_calibration.gate.parity import compare
+from pigeon_calibration.runner import Runner
+from pigeon_export.graph.to_onnx import export_folder
+from pigeon_export.half.tolerances import TOLERANCES
+from pigeon_export.lint.rules import lint
+from pigeon_export.parity.torch_reference import TorchEncoder, open_reference
 
 BASE = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "num_hidden_layers": 12}
 LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16, "num_hidden_layers": 24}

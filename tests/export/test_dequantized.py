@@ -7,14 +7,14 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from pigeon_calibration.observe import Runner
-from pigeon_calibration.quantize import linear_inputs, quantize
+from pigeon_calibration.int8.quantize import linear_inputs, quantize
+from pigeon_calibration.runner import Runner
 from pigeon_edge.errors import InputError
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export.dequantized import without_quantization
-from pigeon_export.half import to_half
-from pigeon_export.lint import lint
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.dequantized import without_quantization
+from pigeon_export.graph.to_onnx import to_onnx
+from pigeon_export.half.convert import to_half
+from pigeon_export.lint.rules import lint
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pigeon_edge.encoders.tensorrt.cache import BuiltEngine, EnginePrecision, La
 from pigeon_edge.encoders.tensorrt.key import EngineKey, EngineOptions
 from pigeon_edge.files import sha256_of
 from pigeon_edge.system.machine import has_nvidia_driver
-from pigeon_export.engine.command import table
+from pigeon_export.cli.engine import table
 
 INT8, FP16 = EnginePrecision.INT8, EnginePrecision.FP16
 RTX = pytest.mark.skipif(

@@ -19,8 +19,8 @@ from pigeon_edge.encoders.select import find_engine
 from pigeon_edge.encoders.tensorrt.api import Flavour
 from pigeon_edge.encoders.tensorrt.cache import EnginePrecision
 from pigeon_edge.errors import EngineError, UsageError
+from pigeon_export.cli.engine import Demand, engine
 from pigeon_export.engine.candidates import candidate
-from pigeon_export.engine.command import Demand, engine
 
 INT8, FP16 = EnginePrecision.INT8, EnginePrecision.FP16
 

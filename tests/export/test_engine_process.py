@@ -12,18 +12,18 @@ from pathlib import Path
 import onnx
 import pytest
 
-from pigeon_calibration.quantize import linear_inputs, quantize, quantize_weights
+from pigeon_calibration.int8.quantize import linear_inputs, quantize, quantize_weights
 from pigeon_edge.encoders.tensorrt.api import Flavour
 from pigeon_edge.encoders.tensorrt.cache import EnginePrecision
 from pigeon_edge.encoders.tensorrt.key import EngineOptions
 from pigeon_edge.errors import EngineError, InputError, MissingToolError
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export.dequantized import without_quantization
 from pigeon_export.engine.builder import BuildSettings
 from pigeon_export.engine.child import BuildRequest
 from pigeon_export.engine.limits import MIB, MemoryLimits
 from pigeon_export.engine.process import build
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.dequantized import without_quantization
+from pigeon_export.graph.to_onnx import to_onnx
 
 ROOT = Path(__file__).parents[2]
 LIMITS = MemoryLimits(256 * MIB, 256 * MIB)

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from pigeon_calibration.quantize import linear_inputs, quantize
+from pigeon_calibration.int8.quantize import linear_inputs, quantize
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.encoders.tensorrt.api import Flavour, load_tensorrt
 from pigeon_edge.encoders.tensorrt.cache import EnginePrecision
@@ -22,7 +22,7 @@ from pigeon_export.engine.candidates import candidate
 from pigeon_export.engine.child import BuildRequest
 from pigeon_export.engine.limits import MIB, MemoryLimits
 from pigeon_export.engine.process import build
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.to_onnx import to_onnx
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT-RTX is published for x86-64 only")
 

@@ -17,8 +17,8 @@ from pigeon_edge.encoders.tensorrt.cache import EngineCache, EnginePrecision, Ve
 from pigeon_edge.encoders.tensorrt.encoder import TensorRtEncoder, cuda
 from pigeon_edge.encoders.tensorrt.key import EngineKey, EngineOptions
 from pigeon_edge.errors import EngineError, GateError, InputError, NotWorthItError, UnfitEngineError, UsageError
+from pigeon_export.engine.build_engine import SelfTest, Workshop, make_engine, standing_engine
 from pigeon_export.engine.candidates import candidate
-from pigeon_export.engine.stage import SelfTest, Workshop, make_engine, standing_engine
 from pigeon_export.engine.trial import ROUNDS, WARM_UP, try_engines
 
 TOY = TOY_PLANET / "encoder.int8.onnx"

@@ -14,15 +14,15 @@ from PIL import Image
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from pigeon_calibration.quantize import linear_inputs, quantize
+from pigeon_calibration.int8.quantize import linear_inputs, quantize
 from pigeon_edge.encoders import Engine, open_graph
 from pigeon_edge.encoders.select import on_processor
 from pigeon_edge.errors import GateError, InputError, UsageError
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_export.cli import app
-from pigeon_export.half import to_half
-from pigeon_export.lint import lint
-from pigeon_export.to_onnx import export_folder, to_onnx
+from pigeon_export.graph.to_onnx import export_folder, to_onnx
+from pigeon_export.half.convert import to_half
+from pigeon_export.lint.rules import lint
 
 
 def run(*arguments):
@@ -206,7 +206,7 @@ def test_verdict_is_of_the_graph_and_of_the_engine_that_auto_chooses(
         encoder = open_graph(path, engine)
         return Saturating(encoder) if engine is spoiled else encoder
 
-    monkeypatch.setattr("pigeon_export.measuring.open_graph", opened)
+    monkeypatch.setattr("pigeon_export.parity.compare.open_graph", opened)
     result = run("parity", graph, graph, "--images", photographs, "--json")
     rows = {row["engine"]: row for row in json.loads(result.stdout)["rows"]}
     assert rows["as written"]["passed"]

@@ -7,24 +7,25 @@ import onnx
 import pytest
 from safetensors.numpy import save_file
 
-from pigeon_calibration import gate, quantize
-from pigeon_calibration.acceptance import INT8_THRESHOLDS
-from pigeon_calibration.gate import compare
-from pigeon_calibration.observation import observe
-from pigeon_calibration.observe import Runner
-from pigeon_calibration.prepare import prepare
-from pigeon_calibration.report import Evidence, Judged, document
+from pigeon_calibration.gate import parity as gate
+from pigeon_calibration.gate.parity import compare
+from pigeon_calibration.gate.thresholds import INT8_THRESHOLDS
+from pigeon_calibration.int8 import quantize
+from pigeon_calibration.int8.activations import observe
+from pigeon_calibration.int8.prepare import prepare
+from pigeon_calibration.int8.report import Evidence, Judged, document
+from pigeon_calibration.runner import Runner
 from pigeon_edge.answer.environment import environments, settings_of_graph
 from pigeon_edge.encoders import Engine, open_graph
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import write_json
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export.lint import lint
-from pigeon_export.parity import TorchEncoder
-from pigeon_export.precision import TOLERANCES
-from pigeon_export.to_onnx import export_folder, to_onnx
-from pigeon_training.geography.climate import CLIMATES
-from pigeon_training.tasks import REGRESSIONS, RegressionScale
+from pigeon_export.graph.to_onnx import export_folder, to_onnx
+from pigeon_export.half.tolerances import TOLERANCES
+from pigeon_export.lint.rules import lint
+from pigeon_export.parity.torch_reference import TorchEncoder
+from pigeon_training.data.geography.climate import CLIMATES
+from pigeon_training.data.tasks import REGRESSIONS, RegressionScale
 
 SPEC = PreprocessSpec(32)
 SCALE = RegressionScale(408.0, (6.3, 3.0, 11.0, None, 4.0, 3.5), (0.4, 1.5, 8.0, None, 0.5, 0.9))

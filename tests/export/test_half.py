@@ -8,20 +8,20 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tests import loud_channels
 
-from pigeon_calibration.gate import compare
-from pigeon_calibration.observation import observe
-from pigeon_calibration.observe import Runner
-from pigeon_calibration.prepare import prepare
-from pigeon_calibration.quantize import linear_inputs, quantize, quantize_weights
+from pigeon_calibration.gate.parity import compare
+from pigeon_calibration.int8.activations import observe
+from pigeon_calibration.int8.prepare import prepare
+from pigeon_calibration.int8.quantize import linear_inputs, quantize, quantize_weights
+from pigeon_calibration.runner import Runner
 from pigeon_edge.errors import InputError
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export.half import to_half
-from pigeon_export.half_rounding import with_written_rounding
-from pigeon_export.lint import lint
-from pigeon_export.precision import TOLERANCES
-from pigeon_export.readout import ClassToken
-from pigeon_export.tensor_types import tensor_types
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.readout import ClassToken
+from pigeon_export.graph.tensor_types import tensor_types
+from pigeon_export.graph.to_onnx import to_onnx
+from pigeon_export.half.convert import to_half
+from pigeon_export.half.emulate import with_written_rounding
+from pigeon_export.half.tolerances import TOLERANCES
+from pigeon_export.lint.rules import lint
 
 SPEC = PreprocessSpec(32)
 

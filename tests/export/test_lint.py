@@ -11,12 +11,12 @@ import pytest
 from onnx import helper, numpy_helper
 
 import pigeon_edge
-from pigeon_calibration.quantize import linear_inputs, quantize, quantize_weights
+from pigeon_calibration.int8.quantize import linear_inputs, quantize, quantize_weights
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export.half import to_half
-from pigeon_export.lint import lint
-from pigeon_export.readout import ClassToken, Layer
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.readout import ClassToken, Layer
+from pigeon_export.graph.to_onnx import to_onnx
+from pigeon_export.half.convert import to_half
+from pigeon_export.lint.rules import lint
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from pigeon_calibration import quantize
-from pigeon_calibration.acceptance import marked
+from pigeon_calibration.gate.thresholds import marked
+from pigeon_calibration.int8 import quantize
 from pigeon_edge.answer.confidence import UNFITTED
 from pigeon_edge.bundle.format import TWIN, open_bundle, verify
 from pigeon_edge.bundle.gallery_writer import Clusters, write_gallery
@@ -23,10 +23,10 @@ from pigeon_edge.images.photograph import read_pixels
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.locator import open_locator
 from pigeon_edge.retrieval.published import PaperRefinement
-from pigeon_export.pack import Naming, Parts, pack
-from pigeon_export.to_onnx import to_onnx
-from pigeon_training.geography.climate import CLIMATES
-from pigeon_training.tasks import RegressionScale
+from pigeon_export.graph.to_onnx import to_onnx
+from pigeon_export.pack.pack import Naming, Parts, pack
+from pigeon_training.data.geography.climate import CLIMATES
+from pigeon_training.data.tasks import RegressionScale
 
 CELLS = 3
 NAMING = Naming("tiny", "A test.", {"weights": "MIT", "data": "CC0-1.0"})

@@ -13,8 +13,8 @@ from pigeon_edge.images.photograph import read_pixels
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.retrieval.gated import GatedRefinement
 from pigeon_edge.retrieval.published import PaperRefinement
-from pigeon_export.refinement import refinement_of
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.to_onnx import to_onnx
+from pigeon_export.pack.refinement import refinement_of
 
 NOWHERE = ("encoder.onnx", "probes")
 

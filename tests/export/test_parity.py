@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pigeon_calibration.gate import compare
+from pigeon_calibration.gate.parity import compare
 from pigeon_edge.answer.encoding import Encoding
 from pigeon_edge.errors import InputError
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export.parity import TorchEncoder
-from pigeon_export.precision import TOLERANCES
+from pigeon_export.half.tolerances import TOLERANCES
+from pigeon_export.parity.torch_reference import TorchEncoder
 
 
 def test_reference_without_heads_has_no_cells(make_tower, make_pixels):

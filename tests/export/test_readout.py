@@ -7,16 +7,16 @@ import onnx
 import pytest
 import torch
 
-from pigeon_calibration.gate import compare
-from pigeon_calibration.observe import Runner
+from pigeon_calibration.gate.parity import compare
+from pigeon_calibration.runner import Runner
 from pigeon_edge.errors import InputError
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export.lint import lint
-from pigeon_export.parity import TorchEncoder
-from pigeon_export.precision import TOLERANCES
-from pigeon_export.readout import ClassToken, Layer, projection
-from pigeon_export.to_onnx import to_onnx
-from pigeon_training.clip_folder import load_clip
+from pigeon_export.graph.readout import ClassToken, Layer, projection
+from pigeon_export.graph.to_onnx import to_onnx
+from pigeon_export.half.tolerances import TOLERANCES
+from pigeon_export.lint.rules import lint
+from pigeon_export.parity.torch_reference import TorchEncoder
+from pigeon_training.model.clip_folder import load_clip
 from pigeon_training.testing import write_tiny_clip
 
 SPEC = PreprocessSpec(32)

@@ -11,15 +11,15 @@ import pytest
 from onnx import numpy_helper
 from safetensors.numpy import save_file
 
-from pigeon_calibration.gate import compare
-from pigeon_calibration.observe import Runner
+from pigeon_calibration.gate.parity import compare
+from pigeon_calibration.runner import Runner
 from pigeon_edge.errors import InputError
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export import to_onnx as module
-from pigeon_export.lint import lint
-from pigeon_export.parity import TorchEncoder
-from pigeon_export.precision import TOLERANCES
-from pigeon_export.to_onnx import export_folder, to_onnx
+from pigeon_export.graph import to_onnx as module
+from pigeon_export.graph.to_onnx import export_folder, to_onnx
+from pigeon_export.half.tolerances import TOLERANCES
+from pigeon_export.lint.rules import lint
+from pigeon_export.parity.torch_reference import TorchEncoder
 
 SPEC = PreprocessSpec(32)
 

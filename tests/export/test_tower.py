@@ -12,7 +12,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTextConfig
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export.to_onnx import load_tower, read_heads, read_spec
+from pigeon_export.graph.to_onnx import load_tower, read_heads, read_spec
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ import torch
 from tests.bench.table import Table
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from pigeon_calibration.observation import observe
-from pigeon_calibration.prepare import prepare
-from pigeon_calibration.quantize import linear_inputs, quantize
+from pigeon_calibration.int8.activations import observe
+from pigeon_calibration.int8.prepare import prepare
+from pigeon_calibration.int8.quantize import linear_inputs, quantize
 from pigeon_edge.encoders.tensorrt.api import installed_flavour, load_tensorrt
 from pigeon_edge.encoders.tensorrt.encoder import TensorRtEncoder
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.to_onnx import to_onnx
 
 BATCHES = (1, 8, 32)
 ROUNDS = 30

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pigeon_training.matrix_precision import matrix_precision
-from pigeon_training.model import new_tower
+from pigeon_training.model.geocell_model import new_tower
 from pigeon_training.presets import TOY_FULL
 
 STEPS, BATCH, CLASSES = 50, 64, 16

@@ -11,13 +11,13 @@ import pytest
 from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.manifest import Split, lat_lng_of_rows
-from pigeon_training.ablation.album import answer_of_each_view, head_examples, open_album
-from pigeon_training.ablation.contributions import Answer, Cells, Tower, contributions
-from pigeon_training.ablation.results import Outcome, finding
-from pigeon_training.ablation.settings import SIZES
-from pigeon_training.ablation.stage import ablate, compare_earlier, open_material
-from pigeon_training.ablation.table import contributions_table, earlier_table
 from pigeon_training.presets import CELL_PRESETS, TowerPreset, sized
+from pigeon_training.study.ablation.ablate import ablate, compare_earlier, open_material
+from pigeon_training.study.ablation.album import answer_of_each_view, head_examples, open_album
+from pigeon_training.study.ablation.contributions import Answer, Cells, Tower, contributions
+from pigeon_training.study.ablation.results import Outcome, finding
+from pigeon_training.study.ablation.settings import SIZES
+from pigeon_training.study.ablation.table import contributions_table, earlier_table
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -150,7 +150,7 @@ def test_whole_run_writes_tables_of_every_row_and_seed(run):
 
 
 def test_refined_answers_are_places_of_photographs_or_centroids(run):
-    from pigeon_training.ablation.rows import answers, classifier
+    from pigeon_training.study.ablation.rows import answers, classifier
 
     _, material, _ = run
     row = next(row for row in contributions() if row.answer is Answer.GATED)
@@ -164,7 +164,7 @@ def test_refined_answers_are_places_of_photographs_or_centroids(run):
 
 
 def test_tuned_row_moves_the_last_block_alone(run):
-    from pigeon_training.ablation.rows import classifier
+    from pigeon_training.study.ablation.rows import classifier
 
     _, material, _ = run
     row = next(row for row in contributions() if row.tower is Tower.LAST_BLOCK)

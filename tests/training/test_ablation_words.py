@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from pigeon_training.ablation.words import byte_pairs, words_of
+from pigeon_training.study.ablation.words import byte_pairs, words_of
 from pigeon_training.testing import byte_tokenizer
 
 

@@ -10,8 +10,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from pigeon_edge.answer.encoding import Encoding
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.testing import FakeEncoder
-from pigeon_training.explanation.attribution import attention_attribution, log_odds, occlusion_attribution
-from pigeon_training.model import GeocellModel, Heads, geocell_model
+from pigeon_training.model.geocell_model import GeocellModel, Heads, geocell_model
+from pigeon_training.study.explanation.attribution import attention_attribution, log_odds, occlusion_attribution
 
 
 def new_model(attention="eager", cells=4, image_px=30, layers=2):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pigeon_training.augment import another_camera
-from pigeon_training.losses import inconsistency
+from pigeon_training.learning.fitting.augment import another_camera
+from pigeon_training.learning.losses import inconsistency
 
 
 def seen(images, strength, seed=1):

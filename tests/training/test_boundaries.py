@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.geodesy import destination, haversine_km
-from pigeon_training.geography.antimeridian import into_world
-from pigeon_training.geography.boundaries import Boundaries, read_boundaries
-from pigeon_training.geography.region_names import RegionName
+from pigeon_training.data.geography.antimeridian import into_world
+from pigeon_training.data.geography.boundaries import Boundaries, read_boundaries
+from pigeon_training.data.geography.region_names import RegionName
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 LATS, LNGS = st.floats(-90, 90), st.floats(-180, 180)

@@ -11,10 +11,17 @@ import pytest
 from pigeon_edge.answer.climates import CLIMATE_LABELS
 from pigeon_edge.errors import InputError
 from pigeon_edge.manifest import PhotoRow
-from pigeon_training.caption_facts import read_facts
-from pigeon_training.captions import NOTHING_MORE, CaptionFacts, CaptionStyle, caption, quarter, with_article
-from pigeon_training.geography.climate import CLIMATES
-from pigeon_training.geography.climate_names import climate_phrase
+from pigeon_training.data.geography.climate import CLIMATES
+from pigeon_training.data.geography.climate_names import climate_phrase
+from pigeon_training.learning.contrast.caption_facts import read_facts
+from pigeon_training.learning.contrast.captions import (
+    NOTHING_MORE,
+    CaptionFacts,
+    CaptionStyle,
+    caption,
+    quarter,
+    with_article,
+)
 
 PIGEON, PIGEOTTO, STREETCLIP = CaptionStyle
 ROW = PhotoRow(Path("/a/1.jpg"), 48.0, 2.0, "p1", month=4, heading_deg=91.0, country="France", admin1="Bretagne")

@@ -25,7 +25,7 @@ from pigeon_training.cells.semantic import cells_of_land
 from pigeon_training.cells.squares import keys, middles
 from pigeon_training.cells.store import read_cells, write_cells
 from pigeon_training.cli import app
-from pigeon_training.geography.boundaries import read_boundaries
+from pigeon_training.data.geography.boundaries import read_boundaries
 from pigeon_training.presets import CELL_PRESETS
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

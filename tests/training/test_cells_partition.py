@@ -18,7 +18,7 @@ from pigeon_training.cells.linking import territory_of
 from pigeon_training.cells.partition import Partition
 from pigeon_training.cells.semantic import cells_of_land
 from pigeon_training.cells.shapes import shapes_of
-from pigeon_training.geography.boundaries import read_boundaries
+from pigeon_training.data.geography.boundaries import read_boundaries
 from pigeon_training.presets import CELL_PRESETS, CellPreset, sized
 
 SCHEDULE = ((8, 0.05), (10, 0.025), (15, 0.015))

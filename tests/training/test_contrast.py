@@ -11,17 +11,17 @@ import torch
 from typer.testing import CliRunner
 
 from pigeon_edge.errors import InputError, PartialFailureError, UsageError
-from pigeon_training import clip_folder
-from pigeon_training.captions import CaptionStyle
 from pigeon_training.cli import app
-from pigeon_training.clip_folder import load_clip, load_tower, load_towers
-from pigeon_training.contrast import stage
-from pigeon_training.contrast.batches import Batches, captions_of_facts, tokenise
-from pigeon_training.contrast.pretrain import PRETRAIN_PRESETS, backward, learning_rate
-from pigeon_training.contrast.probe import probe
-from pigeon_training.contrast.stage import pretrain_manifest
-from pigeon_training.dataset import Split, read_split
-from pigeon_training.manifests.table import read_table, with_columns, write_table
+from pigeon_training.data.dataset import Split, read_split
+from pigeon_training.data.manifests.table import read_table, with_columns, write_table
+from pigeon_training.learning.contrast import pretrain_tower as stage
+from pigeon_training.learning.contrast.batches import Batches, captions_of_facts, tokenise
+from pigeon_training.learning.contrast.captions import CaptionStyle
+from pigeon_training.learning.contrast.pretrain import PRETRAIN_PRESETS, backward, learning_rate
+from pigeon_training.learning.contrast.pretrain_tower import pretrain_manifest
+from pigeon_training.learning.contrast.probe import probe
+from pigeon_training.model import clip_folder
+from pigeon_training.model.clip_folder import load_clip, load_tower, load_towers
 from pigeon_training.testing import write_tiny_clip
 
 SETTINGS = replace(
@@ -67,7 +67,7 @@ def test_gradients_of_both_towers_do_not_depend_on_the_chunk(tiny_clip, batches)
 
 
 def test_embeddings_are_those_of_transformers(tiny_clip, batches):
-    from pigeon_training.contrast.pretrain import image_embedding, text_embedding
+    from pigeon_training.learning.contrast.pretrain import image_embedding, text_embedding
 
     model, batch = load_clip(str(tiny_clip)).model, batches.at(0)
     with torch.inference_mode():
@@ -83,7 +83,7 @@ def test_embeddings_are_those_of_transformers(tiny_clip, batches):
 
 
 def test_padding_does_not_change_an_embedding(tiny_clip):
-    from pigeon_training.contrast.pretrain import text_embedding
+    from pigeon_training.learning.contrast.pretrain import text_embedding
 
     clip = load_clip(str(tiny_clip))
     short, long = "A photo.", "A photo of a much longer caption than the other one."

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pigeon_training.contrast.loss import Side, cached_backward, info_nce, same_words
+from pigeon_training.learning.contrast.loss import Side, cached_backward, info_nce, same_words
 
 
 def embeddings(count=6, width=5, seed=0):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pigeon_training.geography.boundaries import read_boundaries
-from pigeon_training.geography.driving_side import driving_side
-from pigeon_training.geography.iso3166 import ALPHA2, alpha2
+from pigeon_training.data.geography.boundaries import read_boundaries
+from pigeon_training.data.geography.driving_side import driving_side
+from pigeon_training.data.geography.iso3166 import ALPHA2, alpha2
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from pigeon_edge.geodesy import destination, haversine_km, lat_lng_of, spherical_mean, unit_vectors
 from pigeon_training.cells.squares import squares
-from pigeon_training.earlier import classes
-from pigeon_training.earlier.classes import class_task, mean_places
-from pigeon_training.earlier.cplanet import CPlanet, crossings, most_votes
-from pigeon_training.earlier.isns import Isns, enclosing, largest_product
-from pigeon_training.earlier.photographs import Photographs
-from pigeon_training.earlier.plain_softmax import PlainSoftmax
-from pigeon_training.earlier.planet_cells import PlanetCells
-from pigeon_training.earlier.systems import earlier_systems
 from pigeon_training.presets import HEADS_PRESETS
+from pigeon_training.study.earlier import classes
+from pigeon_training.study.earlier.classes import class_task, mean_places
+from pigeon_training.study.earlier.cplanet import CPlanet, crossings, most_votes
+from pigeon_training.study.earlier.isns import Isns, enclosing, largest_product
+from pigeon_training.study.earlier.photographs import Photographs
+from pigeon_training.study.earlier.plain_softmax import PlainSoftmax
+from pigeon_training.study.earlier.planet_cells import PlanetCells
+from pigeon_training.study.earlier.systems import earlier_systems
 
 
 def by_class_mean(task):

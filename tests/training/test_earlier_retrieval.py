@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.geodesy import EARTH_RADIUS_KM, destination, haversine_km, lat_lng_of, unit_vectors
-from pigeon_training.baselines import medoid
-from pigeon_training.earlier import neighbours, regression
-from pigeon_training.earlier.im2gps import im2gps
-from pigeon_training.earlier.neighbours import nearest
-from pigeon_training.earlier.photographs import Photographs
-from pigeon_training.earlier.regression import Regression, fit_map, moments_of
-from pigeon_training.earlier.revisited_im2gps import RevisitedIm2gps
+from pigeon_training.study.baselines import medoid
+from pigeon_training.study.earlier import neighbours, regression
+from pigeon_training.study.earlier.im2gps import im2gps
+from pigeon_training.study.earlier.neighbours import nearest
+from pigeon_training.study.earlier.photographs import Photographs
+from pigeon_training.study.earlier.regression import Regression, fit_map, moments_of
+from pigeon_training.study.earlier.revisited_im2gps import RevisitedIm2gps
 
 POINT = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
 REVISITED = RevisitedIm2gps()

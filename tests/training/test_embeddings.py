@@ -13,19 +13,20 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from pigeon_calibration.gate import cosine_per_row
+from pigeon_calibration.gate.parity import cosine_per_row
 from pigeon_edge.encoders import open_graph
 from pigeon_edge.errors import InputError, PartialFailureError, UsageError
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.manifest import PhotoRow, read_manifest, write_manifest
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.to_onnx import to_onnx
 from pigeon_training.cli import app
-from pigeon_training.clip_folder import load_tower
-from pigeon_training.dataset import read_all_pixels
-from pigeon_training.embedding import embedder, stage
+from pigeon_training.data.dataset import read_all_pixels
+from pigeon_training.embedding import embed as stage
+from pigeon_training.embedding import embedder
 from pigeon_training.embedding.embedder import Embedder, embedded, open_embedder, tower_sha256
 from pigeon_training.embedding.run import EmbeddingRun
 from pigeon_training.embedding.store import open_embeddings
+from pigeon_training.model.clip_folder import load_tower
 from pigeon_training.testing import write_tiny_clip
 
 SPEC = PreprocessSpec(8)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeon_training.evaluation.metrics import (
+from pigeon_training.study.evaluation.metrics import (
     THRESHOLDS_KM,
     bootstrap,
     distance_intervals,
@@ -22,7 +22,7 @@ from pigeon_training.evaluation.metrics import (
     rank_of_cell,
     top_k_cells,
 )
-from pigeon_training.evaluation.predictions import Predictions
+from pigeon_training.study.evaluation.predictions import Predictions
 
 RADIUS_KM = 6371.0088
 HALF_EARTH_KM = math.pi * RADIUS_KM
@@ -188,7 +188,7 @@ def test_intervals_are_the_same_every_time():
 
 def test_blocks_of_resamples_change_nothing_but_memory(monkeypatch):
     whole = distance_intervals(sample(50), np.arange(50))
-    monkeypatch.setattr("pigeon_training.evaluation.metrics._BLOCK", 350)
+    monkeypatch.setattr("pigeon_training.study.evaluation.metrics._BLOCK", 350)
     assert distance_intervals(sample(50), np.arange(50)) == whole
 
 

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import shapely
 
-from pigeon_training.evaluation.breakdown import by_country, by_settlement
-from pigeon_training.evaluation.country import judged_by
-from pigeon_training.evaluation.evaluation import Evaluation
-from pigeon_training.evaluation.examples import confidently_wrong, most_uncertain, worst
-from pigeon_training.evaluation.predicted import Predicted
-from pigeon_training.evaluation.predictions import Predictions, joined
-from pigeon_training.evaluation.report import report
-from pigeon_training.evaluation.table import lines_of
-from pigeon_training.evaluation.tasks import ClassMetric, RegressionMetric, TaskAnswers, task_metrics
-from pigeon_training.geography.boundaries import Boundaries
-from pigeon_training.geography.region_names import RegionName
-from pigeon_training.tasks import TaskTargets
+from pigeon_training.data.geography.boundaries import Boundaries
+from pigeon_training.data.geography.region_names import RegionName
+from pigeon_training.data.tasks import TaskTargets
+from pigeon_training.study.evaluation.breakdown import by_country, by_settlement
+from pigeon_training.study.evaluation.country import judged_by
+from pigeon_training.study.evaluation.evaluation import Evaluation
+from pigeon_training.study.evaluation.examples import confidently_wrong, most_uncertain, worst
+from pigeon_training.study.evaluation.predicted import Predicted
+from pigeon_training.study.evaluation.predictions import Predictions, joined
+from pigeon_training.study.evaluation.report import report
+from pigeon_training.study.evaluation.table import lines_of
+from pigeon_training.study.evaluation.tasks import ClassMetric, RegressionMetric, TaskAnswers, task_metrics
 
 ONE_DEGREE_KM = 111.195
 

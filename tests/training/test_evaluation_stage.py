@@ -24,16 +24,16 @@ from pigeon_edge.testing import TINY_CENTROIDS, TINY_PLACES, FakeEncoder, write_
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells
 from pigeon_training.cli import app
-from pigeon_training.evaluation.error_map import segments
-from pigeon_training.evaluation.from_bundle import predict_with_bundle
-from pigeon_training.evaluation.from_checkpoint import predict_with_model
-from pigeon_training.evaluation.photographs import chosen, training_photographs
-from pigeon_training.evaluation.stage import evaluate
-from pigeon_training.model import GeocellModel, Heads, new_tower
-from pigeon_training.model_folder import FittedModel, save_model
+from pigeon_training.data.streaming import panoramas, singles
+from pigeon_training.data.tasks import TASK_SIZES, RegressionScale
+from pigeon_training.model.geocell_model import GeocellModel, Heads, new_tower
+from pigeon_training.model.model_folder import FittedModel, save_model
 from pigeon_training.presets import CELL_PRESETS, TowerPreset, sized
-from pigeon_training.streaming import panoramas, singles
-from pigeon_training.tasks import TASK_SIZES, RegressionScale
+from pigeon_training.study.evaluation.error_map import segments
+from pigeon_training.study.evaluation.evaluate import evaluate
+from pigeon_training.study.evaluation.from_bundle import predict_with_bundle
+from pigeon_training.study.evaluation.from_checkpoint import predict_with_model
+from pigeon_training.study.evaluation.photographs import chosen, training_photographs
 
 PLANET = Path(pigeon_edge.__file__).parent / "toy_planet"
 RGB = ((250, 25, 25), (25, 250, 25), (25, 25, 250))
@@ -102,7 +102,7 @@ def test_locator_that_is_wrong(tmp_path, locator):
 
 def test_batches_are_in_the_order_of_the_photographs(tmp_path, locator, monkeypatch):
     rows = coloured_rows(tmp_path / "a", 8)
-    monkeypatch.setattr("pigeon_training.evaluation.from_bundle.BATCH", 3)
+    monkeypatch.setattr("pigeon_training.study.evaluation.from_bundle.BATCH", 3)
     found = predict_with_bundle(locator, rows, None)
     assert found.predictions.path.tolist() == [str(row.path) for row in rows]
     assert found.predictions.error_km.max() < 1
@@ -161,7 +161,7 @@ def teach(fitted, cells, rows):
     """Fit the geocell head by least squares on the embeddings of three colours."""
     one_each = rows[:3]
     pixels = np.stack([np.full((16, 16, 3), RGB[n], np.uint8) for n in range(3)])
-    from pigeon_training.model import embed_images, normalise, planes
+    from pigeon_training.model.geocell_model import embed_images, normalise, planes
 
     with torch.no_grad():
         embedding = embed_images(fitted.model.tower, normalise(planes(torch.from_numpy(pixels)), fitted.spec))

@@ -16,11 +16,11 @@ from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.locator import Locator
 from pigeon_edge.testing import TINY_SPEC, FakeEncoder, write_colour
 from pigeon_training.cli import app
-from pigeon_training.explanation.heat_map import LONG_SIDE_PX, draw_heat_map, inferno
-from pigeon_training.explanation.stage import Explanation, explain_bundle, explain_model, write_explanation
-from pigeon_training.model import GeocellModel, Heads, new_tower
-from pigeon_training.model_folder import FittedModel, save_model
+from pigeon_training.model.geocell_model import GeocellModel, Heads, new_tower
+from pigeon_training.model.model_folder import FittedModel, save_model
 from pigeon_training.presets import TowerPreset
+from pigeon_training.study.explanation.explain import Explanation, explain_bundle, explain_model, write_explanation
+from pigeon_training.study.explanation.heat_map import LONG_SIDE_PX, draw_heat_map, inferno
 from pigeon_training.testing import write_tiny_clip
 
 

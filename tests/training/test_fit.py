@@ -13,16 +13,16 @@ from pigeon_edge.errors import InputError
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.manifest import PhotoRow
 from pigeon_edge.system.instructions import bfloat16_instructions
-from pigeon_export.to_onnx import load_tower, read_heads, read_spec
-from pigeon_training.fitting.examples import Examples, FittingData
-from pigeon_training.fitting.from_nothing import fit
-from pigeon_training.fitting.loop import validate
-from pigeon_training.fitting.parallel import Processes
-from pigeon_training.fitting.stage import fit_manifest
-from pigeon_training.model import GeocellModel, Heads, new_tower, normalise, planes
-from pigeon_training.model_folder import FittedModel, load_model, save_model
+from pigeon_export.graph.to_onnx import load_tower, read_heads, read_spec
+from pigeon_training.data.tasks import TASK_SIZES, RegressionScale
+from pigeon_training.learning.fitting.examples import Examples, FittingData
+from pigeon_training.learning.fitting.fit import fit_manifest
+from pigeon_training.learning.fitting.from_nothing import fit
+from pigeon_training.learning.fitting.loop import validate
+from pigeon_training.learning.fitting.parallel import Processes
+from pigeon_training.model.geocell_model import GeocellModel, Heads, new_tower, normalise, planes
+from pigeon_training.model.model_folder import FittedModel, load_model, save_model
 from pigeon_training.presets import FitPreset, TowerPreset
-from pigeon_training.tasks import TASK_SIZES, RegressionScale
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,19 +10,19 @@ import torch
 
 from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
-from pigeon_training.geography.climate import CLIMATES
-from pigeon_training.heads import examples as head_examples
-from pigeon_training.heads import fit as fit_heads_module
-from pigeon_training.heads import standard as standard_module
-from pigeon_training.heads.batches import HeadBatches, OnDevice
-from pigeon_training.heads.examples import HeadExamples, SampleEmbeddings, in_memory
-from pigeon_training.heads.fit import add_gradients, fit_heads, likeliest_cells
-from pigeon_training.heads.standard import Standard, fit_standard
-from pigeon_training.losses import TASK_WEIGHTS, sphere_tensor
-from pigeon_training.model import Heads
+from pigeon_training.data.geography.climate import CLIMATES
+from pigeon_training.data.tasks import REGRESSIONS, TASK_SIZES, TaskTargets, fit_scale
+from pigeon_training.learning.heads import examples as head_examples
+from pigeon_training.learning.heads import fit as fit_heads_module
+from pigeon_training.learning.heads import standard as standard_module
+from pigeon_training.learning.heads.batches import HeadBatches, OnDevice
+from pigeon_training.learning.heads.examples import HeadExamples, SampleEmbeddings, in_memory
+from pigeon_training.learning.heads.fit import add_gradients, fit_heads, likeliest_cells
+from pigeon_training.learning.heads.standard import Standard, fit_standard
+from pigeon_training.learning.losses import TASK_WEIGHTS, sphere_tensor
+from pigeon_training.model.geocell_model import Heads
 from pigeon_training.presets import HEADS_PRESETS
 from pigeon_training.smoothing import Smoothing
-from pigeon_training.tasks import REGRESSIONS, TASK_SIZES, TaskTargets, fit_scale
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

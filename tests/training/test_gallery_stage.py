@@ -14,14 +14,14 @@ import torch
 from pigeon_edge.errors import PartialFailureError
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.manifest import Split
-from pigeon_export.to_onnx import to_onnx
+from pigeon_export.graph.to_onnx import to_onnx
+from pigeon_training.cells.gallery import gallery_of_manifest
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells
-from pigeon_training.dataset import read_rows
-from pigeon_training.gallery import gallery_of_manifest
-from pigeon_training.manifests.joining import join_manifests
-from pigeon_training.manifests.table import moved_paths, read_table, write_table
-from pigeon_training.model import new_tower
+from pigeon_training.data.dataset import read_rows
+from pigeon_training.data.manifests.joining import join_manifests
+from pigeon_training.data.manifests.table import moved_paths, read_table, write_table
+from pigeon_training.model.geocell_model import new_tower
 from pigeon_training.presets import CELL_PRESETS, LOCATION_PRESETS, TowerPreset, sized
 
 

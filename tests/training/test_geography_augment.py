@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 from pigeon_edge.errors import GateError, InputError, PartialFailureError, UsageError
 from pigeon_edge.manifest import read_manifest
 from pigeon_training.cli import app
-from pigeon_training.geography.antimeridian import into_world
-from pigeon_training.geography.augment import names_at
-from pigeon_training.geography.boundaries import Boundaries, read_boundaries
-from pigeon_training.geography.region_names import RegionName
+from pigeon_training.data.geography.antimeridian import into_world
+from pigeon_training.data.geography.augment import names_at
+from pigeon_training.data.geography.boundaries import Boundaries, read_boundaries
+from pigeon_training.data.geography.region_names import RegionName
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -15,18 +15,18 @@ from typer.testing import CliRunner
 from pigeon_edge.encoders import open_graph
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.manifest import Split, read_manifest
-from pigeon_export.to_onnx import export_folder
+from pigeon_export.graph.to_onnx import export_folder
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells
 from pigeon_training.cli import app
-from pigeon_training.dataset import read_all_pixels
-from pigeon_training.embedding.stage import embed_manifest
-from pigeon_training.heads.stage import heads_of_manifest
-from pigeon_training.manifests.table import read_table, with_columns, write_table
-from pigeon_training.model import normalise, planes
-from pigeon_training.model_folder import load_model
+from pigeon_training.data.dataset import read_all_pixels
+from pigeon_training.data.manifests.table import read_table, with_columns, write_table
+from pigeon_training.data.streaming import panoramas, singles
+from pigeon_training.embedding.embed import embed_manifest
+from pigeon_training.learning.heads.fit_heads import heads_of_manifest
+from pigeon_training.model.geocell_model import normalise, planes
+from pigeon_training.model.model_folder import load_model
 from pigeon_training.presets import CELL_PRESETS, HEADS_PRESETS, sized
-from pigeon_training.streaming import panoramas, singles
 from pigeon_training.testing import write_tiny_clip
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pigeon_edge.geodesy import destination, haversine_km, unit_vectors
-from pigeon_training import location_clusters
-from pigeon_training.location_clusters import cluster, clusters_of_cell
+from pigeon_training.cells import location_clusters
+from pigeon_training.cells.location_clusters import cluster, clusters_of_cell
 from pigeon_training.presets import LOCATION_PRESETS, LocationPreset
 
 TOY = LOCATION_PRESETS["toy"]

@@ -10,8 +10,8 @@ import torch
 
 from pigeon_edge.errors import UsageError
 from pigeon_edge.geodesy import haversine_km
-from pigeon_training import losses
-from pigeon_training.losses import soft_cross_entropy, sphere_tensor, task_losses, weighted_sum
+from pigeon_training.learning import losses
+from pigeon_training.learning.losses import soft_cross_entropy, sphere_tensor, task_losses, weighted_sum
 from pigeon_training.smoothing import Smoothing
 
 RADIUS_KM = 6371.0088

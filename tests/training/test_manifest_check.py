@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.manifest import PhotoRow, write_manifest
-from pigeon_training.dataset import read_split
-from pigeon_training.manifests.bad_rows import Defect
-from pigeon_training.manifests.contamination import contamination, photo_id
-from pigeon_training.manifests.examination import examine
-from pigeon_training.manifests.table import read_photo_rows, read_table, texts_of, with_columns, write_table
+from pigeon_training.data.dataset import read_split
+from pigeon_training.data.manifests.bad_rows import Defect
+from pigeon_training.data.manifests.contamination import contamination, photo_id
+from pigeon_training.data.manifests.examination import examine
+from pigeon_training.data.manifests.table import read_photo_rows, read_table, texts_of, with_columns, write_table
 
 
 def unwatched(rows, total):

@@ -10,10 +10,10 @@ from PIL import Image
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.manifest import read_manifest
-from pigeon_training.manifests.bad_rows import Defect
-from pigeon_training.manifests.importing import import_dataset
-from pigeon_training.manifests.layouts import LAYOUTS
-from pigeon_training.manifests.table import moved_paths, read_photo_rows, write_table
+from pigeon_training.data.manifests.bad_rows import Defect
+from pigeon_training.data.manifests.importing import import_dataset
+from pigeon_training.data.manifests.layouts import LAYOUTS
+from pigeon_training.data.manifests.table import moved_paths, read_photo_rows, write_table
 
 JPEG = io.BytesIO()
 Image.new("RGB", (8, 8), "teal").save(JPEG, "JPEG")

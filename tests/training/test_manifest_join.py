@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_training.cli import app
-from pigeon_training.dataset import read_rows
-from pigeon_training.manifests.joining import join_manifests
-from pigeon_training.manifests.table import read_table, texts_of, write_table
+from pigeon_training.data.dataset import read_rows
+from pigeon_training.data.manifests.joining import join_manifests
+from pigeon_training.data.manifests.table import read_table, texts_of, write_table
 
 
 def written(path, text):

@@ -9,7 +9,7 @@ import pytest
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.manifest import PhotoRow, Split, read_manifest, write_manifest
-from pigeon_training.dataset import read_split
+from pigeon_training.data.dataset import read_split
 
 
 def row(place_id, path="a.jpg"):

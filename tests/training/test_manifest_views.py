@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_training.cli import app
-from pigeon_training.dataset import read_rows
-from pigeon_training.manifests.panoramas import Pinhole, panorama_views
-from pigeon_training.manifests.strips import crop_of, cut_strip, fov_share, headings_deg
-from pigeon_training.manifests.table import read_table, texts_of, write_table
-from pigeon_training.streaming import panoramas
+from pigeon_training.data.dataset import read_rows
+from pigeon_training.data.manifests.panoramas import Pinhole, panorama_views
+from pigeon_training.data.manifests.strips import crop_of, cut_strip, fov_share, headings_deg
+from pigeon_training.data.manifests.table import read_table, texts_of, write_table
+from pigeon_training.data.streaming import panoramas
 
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30), (30, 200, 200)]
 
@@ -206,7 +206,7 @@ def test_strips_become_a_row_a_view_and_bad_ones_are_told(strips, tmp_path, suff
 
 
 def test_name_of_a_view_still_has_the_photo_id_of_its_strip(strips, tmp_path):
-    from pigeon_training.manifests.contamination import photo_id
+    from pigeon_training.data.manifests.contamination import photo_id
 
     run("views", strips, "--views", 5, "--out", tmp_path / "views")
     rows = read_rows(tmp_path / "views" / "manifest.csv")

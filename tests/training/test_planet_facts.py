@@ -7,13 +7,13 @@ import csv
 import numpy as np
 import pytest
 
-from pigeon_training.geography.climate import CLIMATES
+from pigeon_training.data.geography.climate import CLIMATES
+from pigeon_training.data.tasks import REGRESSIONS
 from pigeon_training.planet.album import render_album
 from pigeon_training.planet.descriptions import KEPT, colour_name, description
 from pigeon_training.planet.facts import facts_of_places, people_per_km2
 from pigeon_training.planet.style import HUES
 from pigeon_training.planet.world import make_world, sample_places
-from pigeon_training.tasks import REGRESSIONS
 
 
 @pytest.fixture(scope="module")

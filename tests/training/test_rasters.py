@@ -12,8 +12,8 @@ import rasterio
 from affine import Affine
 
 from pigeon_edge.errors import InputError
-from pigeon_training.geography.climate import CLIMATES, climate_codes
-from pigeon_training.geography.rasters import GeoTiff, Months, read_months, read_raster
+from pigeon_training.data.geography.climate import CLIMATES, climate_codes
+from pigeon_training.data.geography.rasters import GeoTiff, Months, read_months, read_raster
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "rasters"
 

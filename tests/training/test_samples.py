@@ -10,7 +10,7 @@ import pytest
 
 from pigeon_edge.errors import InputError
 from pigeon_edge.manifest import PhotoRow, Split, read_manifest
-from pigeon_training.samples import copy_samples, one_photograph_a_place
+from pigeon_training.data.samples import copy_samples, one_photograph_a_place
 
 
 def four_a_place(count):

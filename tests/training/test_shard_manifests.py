@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 from tests.training.shard_files import jpeg, write_packed_zip, write_tar, write_zip
 
-from pigeon_calibration.observe import Photographs
+from pigeon_calibration.photographs import Photographs
 from pigeon_edge.errors import InputError
 from pigeon_edge.images import photograph
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.manifest import PhotoRow, Split, read_manifest, write_manifest
-from pigeon_training.dataset import read_all_pixels
-from pigeon_training.manifests.bad_rows import Defect
-from pigeon_training.manifests.contamination import contamination
-from pigeon_training.manifests.examination import examine
-from pigeon_training.manifests.importing import import_dataset
-from pigeon_training.manifests.layouts import LAYOUTS
-from pigeon_training.manifests.table import texts_of
-from pigeon_training.photographs import read_bytes
-from pigeon_training.samples import copy_samples
-from pigeon_training.streaming import PhotoStream, singles
+from pigeon_training.data.dataset import read_all_pixels
+from pigeon_training.data.manifests.bad_rows import Defect
+from pigeon_training.data.manifests.contamination import contamination
+from pigeon_training.data.manifests.examination import examine
+from pigeon_training.data.manifests.importing import import_dataset
+from pigeon_training.data.manifests.layouts import LAYOUTS
+from pigeon_training.data.manifests.table import texts_of
+from pigeon_training.data.photographs import read_bytes
+from pigeon_training.data.samples import copy_samples
+from pigeon_training.data.streaming import PhotoStream, singles
 
 SPEC = PreprocessSpec(size_px=8)
 

@@ -16,10 +16,10 @@ from tests.training.shard_files import jpeg, write_packed_zip, write_tar, write_
 from pigeon_edge.errors import InputError
 from pigeon_edge.images import photograph
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_training import shards
-from pigeon_training.photographs import read_bytes, read_pixels, size_of
-from pigeon_training.shard_formats import ShardFormat
-from pigeon_training.shards import Member, member_of, open_shard
+from pigeon_training.data import shards
+from pigeon_training.data.photographs import read_bytes, read_pixels, size_of
+from pigeon_training.data.shard_formats import ShardFormat
+from pigeon_training.data.shards import Member, member_of, open_shard
 
 SPEC = PreprocessSpec(size_px=8)
 

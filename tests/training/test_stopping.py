@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from pigeon_training.stopping import BestEpoch
-from pigeon_training.training_log import TrainingLog
+from pigeon_training.learning.stopping import BestEpoch
+from pigeon_training.learning.training_log import TrainingLog
 
 
 def at(value):

@@ -13,8 +13,8 @@ from pigeon_edge.errors import InputError
 from pigeon_edge.images.photograph import read_pixels
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.manifest import PhotoRow, read_manifest
-from pigeon_training import streaming
-from pigeon_training.streaming import PhotoStream, panoramas, singles
+from pigeon_training.data import streaming
+from pigeon_training.data.streaming import PhotoStream, panoramas, singles
 
 SPEC = PreprocessSpec(size_px=8)
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.manifest import read_manifest
-from pigeon_training.geography.climate import CLIMATES
-from pigeon_training.task_columns import read_task_targets
-from pigeon_training.tasks import RegressionScale, TaskTargets, fit_scale
+from pigeon_training.data.geography.climate import CLIMATES
+from pigeon_training.data.task_columns import read_task_targets
+from pigeon_training.data.tasks import RegressionScale, TaskTargets, fit_scale
 
 VALUES = np.array(
     [[120.0, 3000, 11.5, 18, 60, 40], [-400.0, 0, -12, 45, 20, 15], [2300.0, 12, 27, 3, 210, 150]]

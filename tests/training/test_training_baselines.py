@@ -10,9 +10,9 @@ from PIL import Image
 
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_training import baselines
-from pigeon_training.baselines import constant_guess, nearest_pixels
-from pigeon_training.dataset import read_all_pixels
+from pigeon_training.data.dataset import read_all_pixels
+from pigeon_training.study import baselines
+from pigeon_training.study.baselines import constant_guess, nearest_pixels
 
 
 def test_constant_guess_is_the_training_place_nearest_to_all_others():

@@ -12,21 +12,27 @@ from PIL import Image
 from pigeon_edge.errors import InputError, PigeonError
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.manifest import PhotoRow
-from pigeon_training.fitting import loop
-from pigeon_training.fitting.examples import Examples, FittingData
-from pigeon_training.fitting.loop import add_gradients, rate_share, validate
-from pigeon_training.fitting.objective import TasksObjective
-from pigeon_training.fitting.parallel import Processes
-from pigeon_training.fitting.scope import Scope, train_only
-from pigeon_training.fitting.stage import read_start
-from pigeon_training.fitting.tune import heads_for, tune
-from pigeon_training.losses import TASK_WEIGHTS, haversine_targets, soft_cross_entropy, sphere_tensor, task_losses
-from pigeon_training.model import GeocellModel, Heads, new_tower
-from pigeon_training.model_folder import FittedModel
+from pigeon_training.data.streaming import PhotoStream
+from pigeon_training.data.tasks import REGRESSIONS, TaskTargets, fit_scale
+from pigeon_training.learning.fitting import loop
+from pigeon_training.learning.fitting.examples import Examples, FittingData
+from pigeon_training.learning.fitting.fit import read_start
+from pigeon_training.learning.fitting.loop import add_gradients, rate_share, validate
+from pigeon_training.learning.fitting.objective import TasksObjective
+from pigeon_training.learning.fitting.parallel import Processes
+from pigeon_training.learning.fitting.scope import Scope, train_only
+from pigeon_training.learning.fitting.tune import heads_for, tune
+from pigeon_training.learning.losses import (
+    TASK_WEIGHTS,
+    haversine_targets,
+    soft_cross_entropy,
+    sphere_tensor,
+    task_losses,
+)
+from pigeon_training.model.geocell_model import GeocellModel, Heads, new_tower
+from pigeon_training.model.model_folder import FittedModel
 from pigeon_training.presets import TUNE_PRESETS, TowerPreset, TunePreset
 from pigeon_training.smoothing import Smoothing
-from pigeon_training.streaming import PhotoStream
-from pigeon_training.tasks import REGRESSIONS, TaskTargets, fit_scale
 from pigeon_training.testing import write_tiny_clip
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -22,12 +22,12 @@ from pigeon_edge.manifest import PhotoRow, read_manifest, write_manifest
 from pigeon_training.cells.semantic import cells_of_names
 from pigeon_training.cells.store import write_cells
 from pigeon_training.cli import app
-from pigeon_training.fitting.scope import Scope
-from pigeon_training.fitting.stage import tune_manifest
-from pigeon_training.model import GeocellModel, Heads, new_tower
-from pigeon_training.model_folder import FittedModel, load_model, save_model
+from pigeon_training.data.streaming import panoramas, singles
+from pigeon_training.learning.fitting.fit import tune_manifest
+from pigeon_training.learning.fitting.scope import Scope
+from pigeon_training.model.geocell_model import GeocellModel, Heads, new_tower
+from pigeon_training.model.model_folder import FittedModel, load_model, save_model
 from pigeon_training.presets import CELL_PRESETS, TUNE_PRESETS, TowerPreset, sized
-from pigeon_training.streaming import panoramas, singles
 from pigeon_training.testing import write_tiny_clip
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -159,7 +159,7 @@ def test_two_processes_have_the_loss_curve_and_weights_of_one(world, tmp_path):
 
 
 ONE_FAILS = """
-from pigeon_training.fitting.parallel import started_processes
+from pigeon_training.learning.fitting.parallel import started_processes
 with started_processes() as processes:
     processes.gather(processes.rank)
     if processes.rank == 1:

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from pigeon_edge.errors import InputError
-from pigeon_training.clip_folder import load_clip
+from pigeon_training.model.clip_folder import load_clip
+from pigeon_training.study.zero_shot.places import Town, most_populous, read_places
+from pigeon_training.study.zero_shot.search import Hierarchy, embed_captions, embed_hierarchy, search, town_captions
 from pigeon_training.testing import write_tiny_clip
-from pigeon_training.zero_shot.places import Town, most_populous, read_places
-from pigeon_training.zero_shot.search import Hierarchy, embed_captions, embed_hierarchy, search, town_captions
 
 HEADER = "name,admin1,country,country_code,lat,lng,population\n"
 TOWNS = [

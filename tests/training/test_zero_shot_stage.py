@@ -14,11 +14,11 @@ from pigeon_edge.errors import InputError, PartialFailureError, UsageError
 from pigeon_edge.images.photograph import read_pixels
 from pigeon_edge.testing import write_colour
 from pigeon_training.cli import app
-from pigeon_training.clip_folder import load_clip
-from pigeon_training.model import normalise, planes
+from pigeon_training.model.clip_folder import load_clip
+from pigeon_training.model.geocell_model import normalise, planes
+from pigeon_training.study.zero_shot import classify as zero_shot_stage
+from pigeon_training.study.zero_shot.classify import embedded, label_photographs, search_photographs
 from pigeon_training.testing import write_tiny_clip
-from pigeon_training.zero_shot import stage as zero_shot_stage
-from pigeon_training.zero_shot.stage import embedded, label_photographs, search_photographs
 
 PLACES = (
     "name,admin1,country,country_code,lat,lng,population\n"
@@ -57,7 +57,7 @@ def by_colour(monkeypatch):
             return np.stack([np.eye(3, dtype=np.float32)[AXES[meaning(caption)]] for caption in captions])
 
         monkeypatch.setattr(zero_shot_stage, "embed_captions", embed_captions)
-        monkeypatch.setattr("pigeon_training.zero_shot.search.embed_captions", embed_captions)
+        monkeypatch.setattr("pigeon_training.study.zero_shot.search.embed_captions", embed_captions)
 
     monkeypatch.setattr(zero_shot_stage, "image_embedding", image_embedding)
     return captions_of

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pigeon_edge.manifest import PhotoRow, Split, read_manifest
+from pigeon_training.data.samples import one_photograph_a_place
 from pigeon_training.planet.recipe import make_planet
-from pigeon_training.samples import one_photograph_a_place
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pigeon_calibration.gate import cosine_per_row
+from pigeon_calibration.gate.parity import cosine_per_row
 from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.encoders import open_encoder
 from pigeon_edge.images.photograph import read_pixels

@@ -19,7 +19,7 @@ from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.images.photograph import read_gps, read_pixels
 from pigeon_edge.locator import open_locator
-from pigeon_training.baselines import constant_guess
+from pigeon_training.study.baselines import constant_guess
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(pigeon_edge.__file__).parent / "toy_planet"

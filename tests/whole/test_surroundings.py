@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pigeon_edge.bundle.format import open_bundle, verify
-from pigeon_training.geography.climate import CLIMATES
-from pigeon_training.task_columns import read_task_targets
-from pigeon_training.tasks import REGRESSIONS
+from pigeon_training.data.geography.climate import CLIMATES
+from pigeon_training.data.task_columns import read_task_targets
+from pigeon_training.data.tasks import REGRESSIONS
 
 pytestmark = pytest.mark.slow
 

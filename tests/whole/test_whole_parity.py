@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from pigeon_calibration.gate import compare, cosine_per_row
+from pigeon_calibration.gate.parity import compare, cosine_per_row
 from pigeon_edge.encoders import Engine, open_graph
 from pigeon_edge.images.photograph import read_pixels, read_rgb
 from pigeon_edge.images.preprocess import to_pixels
-from pigeon_export.parity import TorchEncoder
-from pigeon_export.to_onnx import load_tower, read_heads, read_spec
-from pigeon_training.dataset import read_all_pixels
+from pigeon_export.graph.to_onnx import load_tower, read_heads, read_spec
+from pigeon_export.parity.torch_reference import TorchEncoder
+from pigeon_training.data.dataset import read_all_pixels
 
 
 @pytest.fixture(scope="module")

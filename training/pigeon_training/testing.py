@@ -11,7 +11,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from pigeon_edge.images.preprocess import PreprocessSpec
-from pigeon_training.clip_folder import Clip, save_clip
+from pigeon_training.model.clip_folder import Clip, save_clip
 
 TINY_SIZE_PX = 32
 _WORD_END = "</w>"

@@ -21,7 +21,7 @@ GOLDEN = "golden.safetensors"
 LEAST_COSINE = 0.98
 """What ``least_cosine`` must reach for an engine to be trusted.
 
-The cosine that the INT8 gate asks of 99 % of photographs against full precision (``pigeon_calibration.gate``): an FP16
+The cosine that the INT8 gate asks of 99 % of photographs against full precision (``calibrate int8``): an FP16
 engine is held against answers of the INT8 graph, so that it may differ by all that quantization has changed. A wrong
 engine is nowhere near: unrelated photographs, a swapped channel or a half-read weight give far less.
 """

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pigeon_calibration.acceptance import check_not_unverified
-from pigeon_calibration.observe import load_onnx
+from pigeon_calibration.gate.thresholds import check_not_unverified
+from pigeon_calibration.graphs import load_onnx
 from pigeon_edge.encoders.tensorrt.cache import EnginePrecision
 from pigeon_edge.errors import InputError
-from pigeon_export.dequantized import without_quantization
-from pigeon_export.half import to_half
-from pigeon_export.precision import is_half
+from pigeon_export.graph.dequantized import without_quantization
+from pigeon_export.half.convert import to_half
+from pigeon_export.half.tolerances import is_half
 
 
 def candidate(graph: Path, precision: EnginePrecision) -> bytes:

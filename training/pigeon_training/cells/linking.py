@@ -13,8 +13,8 @@ from pigeon_edge.errors import InputError
 from pigeon_training.cells.covering import covering
 from pigeon_training.cells.geocell import Region
 from pigeon_training.cells.territory import Territory
-from pigeon_training.geography.boundaries import Boundaries
-from pigeon_training.geography.region_names import RegionName
+from pigeon_training.data.geography.boundaries import Boundaries
+from pigeon_training.data.geography.region_names import RegionName
 
 Ints = npt.NDArray[np.int64]
 

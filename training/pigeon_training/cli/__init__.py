@@ -18,7 +18,7 @@ from pigeon_training.cli import (
     tune,
     zero_shot,
 )
-from pigeon_training.manifests.cli import app as manifest_app
+from pigeon_training.cli.manifest import app as manifest_app
 
 app = command_group("Make a model of your own.")
 app.command(epilog=planet.PLANET_EXAMPLES)(planet.planet)

@@ -17,7 +17,7 @@ ABLATE_EXAMPLES = examples(
 
 
 class AblationSize(str, Enum):
-    """How large the planet and the towers are, see ``ablation/settings.py``."""
+    """How large the planet and the towers are, see ``study/ablation/settings.py``."""
 
     QUICK = "quick"
     FULL = "full"
@@ -31,9 +31,9 @@ def ablate(
     ] = False,
 ) -> None:
     """Train PIGEON's contributions one after the other on the procedural planet, and tell what each buys."""
-    from pigeon_training.ablation.settings import SIZES
-    from pigeon_training.ablation.stage import ablate as run
-    from pigeon_training.ablation.stage import compare_earlier, open_material
+    from pigeon_training.study.ablation.ablate import ablate as run
+    from pigeon_training.study.ablation.ablate import compare_earlier, open_material
+    from pigeon_training.study.ablation.settings import SIZES
 
     material = open_material(out, SIZES[size.value])
     if baselines:

@@ -44,7 +44,7 @@ def cells(
     max_size: Annotated[int | None, typer.Option("--max-size", min=1, help="The same, at most.")] = None,
 ) -> None:
     """Make semantic geocells of the countries and regions in a manifest, or in files of boundaries."""
-    from pigeon_training.cells.stage import make_cells
+    from pigeon_training.cells.make_cells import make_cells
     from pigeon_training.presets import CELL_PRESETS, sized
 
     make_cells(manifest, boundaries or [], sized(CELL_PRESETS[preset.value], min_size, max_size), out, say)

@@ -24,7 +24,7 @@ def samples(
     count: Annotated[int, typer.Option("--count", min=1, help="How many photographs, each of another place.")] = 24,
 ) -> None:
     """Copy a few photographs of places that training never sees: probes for a bundle, samples for its users."""
-    from pigeon_training.samples import copy_samples
+    from pigeon_training.data.samples import copy_samples
 
     copy_samples(manifest, out, count)
     say(f"pigeon-edge: {count} photographs in {out}")
@@ -44,7 +44,7 @@ def geography(
     precipitation: Annotated[Path | None, typer.Option("--precipitation", help="Twelve months, millimetres.")] = None,
 ) -> None:
     """Look up country, regions, climate, elevation and more for every row of a manifest, at home."""
-    from pigeon_training.geography.augment import augment_manifest, open_geography
+    from pigeon_training.data.geography.augment import augment_manifest, open_geography
 
     sources = open_geography(boundaries or [], climate, elevation, population, temperature, precipitation)
     for column, count in augment_manifest(manifest, sources, out).items():

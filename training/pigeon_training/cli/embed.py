@@ -24,7 +24,7 @@ def embed(
 ) -> None:
     """Embed every photograph of a manifest once. An interrupted run goes on where it stopped, from OUT.run."""
     from pigeon_edge.errors import PartialFailureError
-    from pigeon_training.embedding.stage import embed_manifest
+    from pigeon_training.embedding.embed import embed_manifest
 
     embeddings = embed_manifest(model, manifest, out, say)
     count, width = embeddings.embedding.shape

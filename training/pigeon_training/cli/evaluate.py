@@ -56,9 +56,9 @@ def evaluate(
     """
     from pigeon_edge.errors import UsageError
     from pigeon_edge.files import write_json
-    from pigeon_training.evaluation import stage
-    from pigeon_training.evaluation.photographs import chosen, training_photographs
-    from pigeon_training.geography.boundaries import read_boundaries
+    from pigeon_training.data.geography.boundaries import read_boundaries
+    from pigeon_training.study.evaluation import evaluate as stage
+    from pigeon_training.study.evaluation.photographs import chosen, training_photographs
 
     predict = stage.predictor_of(bundle, checkpoint, cells, confidence)
     if panoramas and (bundle or benchmark):
@@ -71,7 +71,7 @@ def evaluate(
     for line in evaluation.lines():
         say(line)
     if plots:
-        from pigeon_training.evaluation.pictures import write_pictures
+        from pigeon_training.study.evaluation.pictures import write_pictures
 
         for path in write_pictures(plots, evaluation, borders):
             say(f"pigeon-edge: {path}")

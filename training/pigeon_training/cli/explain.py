@@ -43,7 +43,7 @@ def explain(
     from pigeon_edge.cli.options import locator_of
     from pigeon_edge.encoders import Engine
     from pigeon_edge.errors import UsageError
-    from pigeon_training.explanation.stage import explain_bundle, explain_model, write_explanation
+    from pigeon_training.study.explanation.explain import explain_bundle, explain_model, write_explanation
 
     if cells and not model:
         raise UsageError("--cells names the places of a --model; a bundle has names of its own")

@@ -29,7 +29,7 @@ def fit(
     preset: Annotated[Preset, typer.Option("--preset", help="The constants of the recipe.")] = Preset.TOY_QUICK,
 ) -> None:
     """Train a CLIP vision tower and a geocell head from nothing."""
-    from pigeon_training.fitting.stage import fit_manifest
+    from pigeon_training.learning.fitting.fit import fit_manifest
     from pigeon_training.presets import FIT_PRESETS
 
     fit_manifest(manifest, cells, out, FIT_PRESETS[preset.value], say)

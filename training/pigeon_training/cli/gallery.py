@@ -48,7 +48,7 @@ def gallery(
 ) -> None:
     """Embed the training photographs with the graph that ships, and index them."""
     from pigeon_edge.bundle.gallery_writer import CODES
-    from pigeon_training.gallery import gallery_of_manifest
+    from pigeon_training.cells.gallery import gallery_of_manifest
     from pigeon_training.presets import LOCATION_PRESETS
 
     locations = LOCATION_PRESETS[preset.value]

@@ -47,10 +47,10 @@ def heads(
     """
     from dataclasses import replace
 
-    from pigeon_training.heads.stage import heads_of_manifest
+    from pigeon_training.data.streaming import panoramas as by_place
+    from pigeon_training.data.streaming import singles
+    from pigeon_training.learning.heads.fit_heads import heads_of_manifest
     from pigeon_training.presets import HEADS_PRESETS
-    from pigeon_training.streaming import panoramas as by_place
-    from pigeon_training.streaming import singles
 
     constants = HEADS_PRESETS[preset.value]
     if tau_km is not None:

@@ -20,7 +20,7 @@ PRETRAIN_EXAMPLES = examples(
 
 
 class Captions(str, Enum):
-    """Whose captions are written, see ``captions.py``."""
+    """Whose captions are written, see ``learning/contrast/captions.py``."""
 
     PIGEON = "pigeon"
     PIGEOTTO = "pigeotto"
@@ -49,9 +49,9 @@ def pretrain(
     """
     from dataclasses import replace
 
-    from pigeon_training.captions import CaptionStyle
-    from pigeon_training.contrast.pretrain import PRETRAIN_PRESETS
-    from pigeon_training.contrast.stage import pretrain_manifest
+    from pigeon_training.learning.contrast.captions import CaptionStyle
+    from pigeon_training.learning.contrast.pretrain import PRETRAIN_PRESETS
+    from pigeon_training.learning.contrast.pretrain_tower import pretrain_manifest
 
     preset = PRETRAIN_PRESETS[CaptionStyle(captions.value)]
     rate = preset.learning_rate if learning_rate is None else learning_rate

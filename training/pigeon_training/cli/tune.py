@@ -28,7 +28,7 @@ class Preset(str, Enum):
 
 
 class Blocks(str, Enum):
-    """What of the tower is trained, see ``fitting/scope.py``."""
+    """What of the tower is trained, see ``learning/fitting/scope.py``."""
 
     LAST = "last"
     ALL = "all"
@@ -66,11 +66,11 @@ def tune(
     """
     from dataclasses import replace
 
-    from pigeon_training.fitting.scope import Scope
-    from pigeon_training.fitting.stage import tune_manifest
+    from pigeon_training.data.streaming import panoramas as views_of_places
+    from pigeon_training.data.streaming import singles
+    from pigeon_training.learning.fitting.fit import tune_manifest
+    from pigeon_training.learning.fitting.scope import Scope
     from pigeon_training.presets import TUNE_PRESETS
-    from pigeon_training.streaming import panoramas as views_of_places
-    from pigeon_training.streaming import singles
 
     named = TUNE_PRESETS[preset.value]
     settings = replace(

@@ -45,7 +45,7 @@ def search(
     A probability is among the rivals of its level: towns of the best region, regions of the best country.
     """
     from pigeon_edge.images.scan import scan
-    from pigeon_training.zero_shot.stage import search_photographs
+    from pigeon_training.study.zero_shot.classify import search_photographs
 
     paths = scan(images).photographs
     _print(search_photographs(model, places, per_country, paths, say), len(paths), _place, json=json)
@@ -61,7 +61,7 @@ def label(
 ) -> None:
     """Find which of several captions of your own fits each photograph: climate, city or countryside, building style."""
     from pigeon_edge.images.scan import scan
-    from pigeon_training.zero_shot.stage import label_photographs
+    from pigeon_training.study.zero_shot.classify import label_photographs
 
     paths = scan(images).photographs
     _print(label_photographs(model, labels, paths), len(paths), _labels, json=json)

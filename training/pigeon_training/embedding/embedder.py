@@ -16,7 +16,7 @@ from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.files import sha256_of
 from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
 from pigeon_edge.manifest import PhotoRow
-from pigeon_training.streaming import PhotoStream, singles
+from pigeon_training.data.streaming import PhotoStream, singles
 
 if TYPE_CHECKING:
     from transformers import CLIPVisionModel
@@ -76,9 +76,9 @@ def tower_embedder(model: str) -> Embedder:
     """
     import torch
 
-    from pigeon_training.clip_folder import load_tower, read_spec
     from pigeon_training.matrix_precision import matrix_precision
-    from pigeon_training.model import embed_images, normalise, planes
+    from pigeon_training.model.clip_folder import load_tower, read_spec
+    from pigeon_training.model.geocell_model import embed_images, normalise, planes
 
     tower = load_tower(model)
     spec, sha256 = read_spec(model, tower.config.image_size), tower_sha256(tower)

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 from pigeon_edge.cli.console import progress
 from pigeon_edge.files import replacing_folder
 from pigeon_edge.manifest import PhotoRow, lat_lng_of_rows, write_manifest
-from pigeon_training.manifests.table import read_table, with_columns, write_table
+from pigeon_training.data.manifests.table import read_table, with_columns, write_table
 from pigeon_training.planet import World, make_world, render, sample_places
 from pigeon_training.planet.facts import facts_of_places
 

@@ -1,0 +1,1 @@
+"""The verdict on an int8 graph."""

@@ -1,0 +1,1 @@
+"""From a full-precision graph to an int8 one."""

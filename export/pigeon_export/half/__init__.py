@@ -1,0 +1,1 @@
+"""Half precision: conversion, its roundings written out, its tolerances."""

@@ -1,0 +1,1 @@
+"""TensorRT's rules for graphs."""

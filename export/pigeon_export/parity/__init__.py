@@ -1,0 +1,1 @@
+"""How near graphs are to their reference."""

@@ -1,0 +1,1 @@
+"""Photographs with coordinates: manifests, geography, shards, streams, tasks."""

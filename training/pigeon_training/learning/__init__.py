@@ -1,0 +1,1 @@
+"""From embeddings or photographs to trained weights."""

@@ -1,0 +1,1 @@
+"""The vision tower and its heads: read, made, written."""

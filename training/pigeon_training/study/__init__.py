@@ -1,0 +1,1 @@
+"""What a model knows: evaluation, ablation, earlier systems, explanation, zero shot."""
