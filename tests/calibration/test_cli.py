@@ -280,7 +280,7 @@ def test_help_loads_nothing_heavy():
 
 def test_calibrating_needs_no_torch():
     code = (
-        "import sys\nfrom pigeon_calibration import int8, smooth\n"
+        "import sys\nfrom pigeon_calibration.int8 import calibrate, smooth\n"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

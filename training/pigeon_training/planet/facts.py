@@ -20,7 +20,7 @@ _MEAN_OF_FALL = 1 - 0.55 * 2 / 3
 
 
 def facts_of_places(world: World, lat_lng: npt.ArrayLike) -> dict[str, list[str]]:
-    """Return columns of text, a value for each of (N, 2) coordinates; names and units of ``data/geography/augment.py``."""
+    """Return columns of text, a value for each of (N, 2) coordinates; units of ``data/geography/augment.py``."""
     points = np.asarray(lat_lng, np.float64)
     terrain, towns = world.terrain, world.settlement.towns
     country, _ = world.nations.at(points)
