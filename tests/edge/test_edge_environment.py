@@ -174,8 +174,8 @@ def test_season_may_be_another_than_that_of_the_likeliest_month():
 def test_settings_survive_the_way_through_json():
     document = json.loads(json.dumps(SETTINGS.to_json()))
     assert EnvironmentSettings.from_json(document) == SETTINGS
-    assert settings_of_graph({"pigeon_edge.answer.environment": json.dumps(document)}) == SETTINGS
-    assert settings_of_graph({"pigeon_edge.images.preprocess": "{}"}) is None
+    assert settings_of_graph({"pigeon_edge.environment": json.dumps(document)}) == SETTINGS
+    assert settings_of_graph({"pigeon_edge.preprocess": "{}"}) is None
     assert SETTINGS.told == ("elevation_m", "population_per_km2", "temperature_c", "climate", "month", "season")
 
 
@@ -196,7 +196,7 @@ def test_malformed_settings_are_named(telling, tmp_path, note):
     with pytest.raises(BundleError, match=r"environment\.json: expected how task outputs are read, .*; pack the"):
         open_environment(open_bundle(tmp_path / "own.pigeon"))
     with pytest.raises(UsageError, match="expected the graph's own note of its task outputs"):
-        settings_of_graph({"pigeon_edge.answer.environment": note})
+        settings_of_graph({"pigeon_edge.environment": note})
 
 
 @pytest.mark.parametrize("lost", ["regressions", "month_logits"])

@@ -123,7 +123,7 @@ def test_int8_graph_keeps_the_tasks_in_float32_and_near(graph, int8, make_pixels
 
 def test_graph_without_task_heads_has_no_note_of_them(make_tower, make_heads):
     graph = to_onnx(make_tower(), SPEC, make_heads(), scale=SCALE)
-    assert [entry.key for entry in graph.metadata_props] == ["pigeon_edge.images.preprocess"]
+    assert [entry.key for entry in graph.metadata_props] == ["pigeon_edge.preprocess"]
     assert [value.name for value in graph.graph.output] == ["image_embedding", "cell_logits"]
 
 

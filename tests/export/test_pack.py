@@ -154,7 +154,7 @@ def test_bundle_of_task_heads_says_how_they_are_read_and_tells(parts, telling_gr
 
 def test_graph_whose_note_tells_of_other_outputs_is_refused(parts, telling_graph, tmp_path):
     model = onnx.load(str(telling_graph))
-    [note] = [entry for entry in model.metadata_props if entry.key == "pigeon_edge.answer.environment"]
+    [note] = [entry for entry in model.metadata_props if entry.key == "pigeon_edge.environment"]
     note.value = note.value.replace("false", "true")
     onnx.save_model(model, str(tmp_path / "other.onnx"))
     with pytest.raises(BundleError, match=r"expected the encoder's outputs to be those of environment\.json"):

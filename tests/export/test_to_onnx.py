@@ -101,7 +101,7 @@ def test_inputs_outputs_and_metadata(make_tower, make_heads):
     )  # fmt: skip
     assert [output.name for output in graph.graph.output] == ["image_embedding", "cell_logits"]
     [properties] = graph.metadata_props
-    assert properties.key == "pigeon_edge.images.preprocess"
+    assert properties.key == "pigeon_edge.preprocess"
     assert PreprocessSpec.from_json(json.loads(properties.value)) == spec
 
 

@@ -30,7 +30,7 @@ from pigeon_edge.settings import read_settings
 
 Doubles = npt.NDArray[np.float64]
 
-GRAPH_METADATA_KEY = "pigeon_edge.answer.environment"
+GRAPH_METADATA_KEY = "pigeon_edge.environment"
 """Under this key an ONNX graph with task outputs carries its settings as JSON."""
 
 LIMITS = {

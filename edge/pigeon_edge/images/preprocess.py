@@ -23,7 +23,7 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Channel statistics of CLIP's training set (Radford et al. 2021, clip/clip.py)."""
 
-GRAPH_METADATA_KEY = "pigeon_edge.images.preprocess"
+GRAPH_METADATA_KEY = "pigeon_edge.preprocess"
 """Under this key an ONNX graph carries its specification as JSON."""
 
 
