@@ -122,3 +122,12 @@ def located(
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command with the tiny bundle."""
     return lambda *arguments: pigeon(*arguments, "--bundle", tiny.path, "--engine", "onnxruntime")
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Small files that users of other programs have met, beside the repository; skipped where they are not."""
+    folder = Path(__file__).parents[3] / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/cases")
+    return folder

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
 import sys
 import zlib
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, features
 from tests.photographic import photographic
 
 from pigeon_edge.answer.encoding import unit
@@ -15,7 +16,7 @@ from pigeon_edge.bundle.format import open_bundle
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.encoders import Engine, open_encoder
 from pigeon_edge.errors import InputError, MissingToolError
-from pigeon_edge.images.photograph import read_gps, read_pixels, read_rgb
+from pigeon_edge.images.photograph import decode_pixels, read_gps, read_photograph, read_pixels, read_rgb
 from pigeon_edge.images.preprocess import PreprocessSpec, to_pixels
 from pigeon_edge.system.known_faults import fault_of
 
@@ -219,8 +220,89 @@ def test_heic_is_read_upright_with_its_gps(tmp_path):
     assert read_gps(tmp_path / "a.HEIC") == pytest.approx((47.5, 8.25))
 
 
+def test_heic_is_decoded_itself_and_not_its_thumbnail(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    picture = _noise((1024, 768))
+    pillow_heif.from_pillow(picture).save(tmp_path / "a.heic", quality=95, thumbnails=[64])
+    read_rgb(tmp_path / "a.heic").save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_pixels(tmp_path / "a.heic", SPEC), read_pixels(tmp_path / "a.png", SPEC))
+
+
+@pytest.mark.parametrize("name", ["renamed.jpg", "renamed"])
+def test_a_photograph_is_known_by_its_content(tmp_path, name):
+    """In a process of its own, for a reader once loaded stays."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(_quadrants((64, 48))).save(tmp_path / "a.heic", quality=90)
+    (tmp_path / "a.heic").rename(tmp_path / name)
+    code = f"from pigeon_edge.images.photograph import read_rgb; print(read_rgb({str(tmp_path / name)!r}).size)"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert told.stdout == "(64, 48)\n"
+
+
+def test_a_jpeg_that_is_called_heic_needs_no_reader_of_heic(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    Image.new("RGB", (20, 20), ORANGE).save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").rename(tmp_path / "a.heic")
+    np.testing.assert_allclose(read_pixels(tmp_path / "a.heic", SPEC)[8, 8], ORANGE, atol=3)
+
+
+@pytest.mark.parametrize(
+    ("head", "advice"),
+    [
+        (b"\xff\x0a\xfa\x7f", "pip install pillow-jxl-plugin"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "pip install pillow-jxl-plugin"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0mif1avifmiaf", "pip install -U pillow"),
+    ],
+    ids=["JPEG XL codestream", "JPEG XL container", "AVIF"],
+)
+def test_a_kind_without_its_reader_says_what_to_install(tmp_path, monkeypatch, head, advice):
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    monkeypatch.setattr("pigeon_edge.images.kinds.features.check", lambda feature: False)
+    (tmp_path / "a.jpg").write_bytes(head)
+    with pytest.raises(MissingToolError, match=advice):
+        read_pixels(tmp_path / "a.jpg", SPEC)
+
+
+def test_avif_is_read(tmp_path):
+    if not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    Image.new("RGB", (40, 40), ORANGE).save(tmp_path / "a.avif")
+    (tmp_path / "a.avif").rename(tmp_path / "a.jpg")
+    np.testing.assert_allclose(read_pixels(tmp_path / "a.jpg", SPEC)[8, 8], ORANGE, atol=6)
+
+
+def test_of_a_tiff_with_a_thumbnail_first_the_picture_is_read(tmp_path):
+    thumbnail, picture = Image.new("RGB", (16, 12), "white"), Image.new("RGB", (64, 48), ORANGE)
+    thumbnail.save(tmp_path / "a.tif", save_all=True, append_images=[picture, Image.new("RGB", (32, 24), "black")])
+    read = read_photograph(tmp_path / "a.tif", SPEC)
+    assert read.pixels[8, 8].tolist() == list(ORANGE)
+    assert (read.size, read.note) == ((64, 48), "page 2 of 3 is read, the largest")
+    assert read_rgb(tmp_path / "a.tif").size == (64, 48)
+    np.testing.assert_array_equal(
+        decode_pixels((tmp_path / "a.tif").read_bytes(), tmp_path / "a.tif", SPEC), read.pixels
+    )
+    with pytest.raises(InputError, match="64 x 48 pixels is over the limit"):
+        read_photograph(tmp_path / "a.tif", SPEC, max_pixels=2000)
+
+
+def test_the_first_of_equal_pages_is_read_without_a_word(tmp_path):
+    first, second = Image.new("RGB", (64, 48), ORANGE), Image.new("RGB", (64, 48), "black")
+    first.save(tmp_path / "a.tif", save_all=True, append_images=[second])
+    read = read_photograph(tmp_path / "a.tif", SPEC)
+    assert (read.pixels[8, 8].tolist(), read.note) == (list(ORANGE), None)
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (64, 48)), (3, (64, 48)), (6, (48, 64)), (8, (48, 64))])
+def test_the_size_is_as_it_is_seen(tmp_path, orientation, size):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.jpg", exif=exif)
+    assert read_photograph(tmp_path / "a.jpg", SPEC).size == size
+
+
 def test_heic_without_its_reader_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     with pytest.raises(MissingToolError, match=r"pip install 'pigeon-edge\[heic\]'"):
         read_pixels(tmp_path / "a.heic", SPEC)
 
@@ -250,33 +332,6 @@ def test_gps_of_all_four_quarters_of_the_earth(tmp_path, south, west, suffix):
 
 def test_gps_references_in_lower_case_and_padded_are_understood(tmp_path):
     assert _gps_of(tmp_path, ("s ", (12, 0, 0)), ("west", (100, 0, 0))) == (-12, -100)
-
-
-@pytest.mark.parametrize(
-    "angles",
-    [
-        (("N", (0, 0, 0)), ("E", (0, 0, 0))),
-        ((None, (12, 0, 0)), ("E", (100, 0, 0))),
-        (("N", (12, 0, 0)), (None, (100, 0, 0))),
-        (("", (12, 0, 0)), ("E", (100, 0, 0))),
-        (("N", (12, 0, 0)), ("?", (100, 0, 0))),
-        (("N", None), ("E", (100, 0, 0))),
-        (("N", (91, 0, 0)), ("E", (100, 0, 0))),
-        (("N", (12, 0, 0)), ("E", (181, 0, 0))),
-        (("N", (12, 0)), ("E", (100, 0, 0))),
-    ],
-    ids=["null island", "no N/S", "no E/W", "empty", "unknown", "no angle", "beyond a pole", "beyond a turn", "short"],
-)
-def test_gps_that_names_no_place_is_none(tmp_path, angles):
-    assert _gps_of(tmp_path, *angles) is None
-
-
-def test_gps_with_a_zero_denominator_is_none(tmp_path):
-    exif = _exif((("N", (12, 0, 0)), ("E", (100, 0, 0)))).tobytes()
-    hundred = struct.pack("<II", 100, 1)
-    assert exif.count(hundred) == 1
-    Image.new("RGB", (20, 20)).save(tmp_path / "a.jpg", exif=exif.replace(hundred, struct.pack("<II", 100, 0)))
-    assert read_gps(tmp_path / "a.jpg") is None
 
 
 def test_a_photograph_without_exif_has_no_gps(tmp_path):

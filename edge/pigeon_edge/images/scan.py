@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.images.photograph import SUFFIXES
+from pigeon_edge.images.kinds import SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.images.photograph import SUFFIXES
+from pigeon_edge.images.kinds import SUFFIXES
 from pigeon_training.data.manifests.bad_rows import BadRow, Defect, bad_coordinates, first_defects
 from pigeon_training.data.manifests.layouts import Layout
 from pigeon_training.data.manifests.table import Table, lat_lng_of, texts_of
