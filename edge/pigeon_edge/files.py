@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -11,9 +14,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pigeon_edge.errors import UsageError
+
+_LOCK = ".lock"
+"""A file of a scratch folder that is locked as long as the program that made it lives."""
 
 
 @contextmanager
@@ -80,13 +86,36 @@ def _gives_way(folder: Path, mark: str) -> bool:
 def _scratch_beside(target: Path, noun: str) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(target)
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        lock = _locked(scratch)
     except OSError as error:
         raise UsageError(f"{target}: cannot be written ({error.strerror}); name another {noun}") from error
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with lock:
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _locked(scratch: Path) -> IO[str]:
+    """Return the locked file of a scratch folder; where the file system has no locks, it gets none."""
+    lock = (scratch / "lock").open("w")
+    with contextlib.suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (scratch / "lock").rename(scratch / _LOCK)  # only once it is locked
+    return lock
+
+
+def _clear_abandoned(target: Path) -> None:
+    """Remove scratch folders whose program was killed; put an old folder back that had just been moved away."""
+    for lock in target.parent.glob(f".{glob.escape(target.name)}.*/{_LOCK}"):
+        with contextlib.suppress(OSError), lock.open("w") as file:  # locked: its program lives
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            replaced = lock.parent / "replaced"
+            if replaced.exists() and not target.exists():
+                os.replace(replaced, target)
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _exchange(whole: Path, target: Path, replaced: Path) -> None:

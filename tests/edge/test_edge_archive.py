@@ -13,9 +13,10 @@ from PIL import ExifTags, Image
 from pigeon_edge.archive import geotag as geotag_module
 from pigeon_edge.archive.geotag import BATCH, geotag
 from pigeon_edge.errors import InputError, UsageError
+from pigeon_edge.events.columns import COLUMNS
 from pigeon_edge.events.summary import Summary
 from pigeon_edge.images.scan import scan
-from pigeon_edge.sinks.files import CSV_COLUMNS, Format, events_file, format_of, json_line
+from pigeon_edge.sinks.files import Format, events_file, format_of, json_line
 from pigeon_edge.testing import write_colour
 
 COLOURS = {"Rubra": (250, 5, 5), "Verda": (5, 250, 5), "Blua": (5, 5, 250)}
@@ -42,19 +43,27 @@ def test_files_are_taken_as_named_once_and_in_the_order_given(tmp_path):
     assert _names(found, tmp_path) == ["scan.dat", ".hidden.jpg", "a.jpg"]
 
 
-def test_links_and_pipes_in_a_folder_are_left_out(tmp_path):
+def test_links_to_files_are_followed_and_what_is_left_out_is_named(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
     for name in ("in/a.jpg", "out/b.jpg"):
         (tmp_path / name).touch()
+    (tmp_path / "in" / "0-again.jpg").symlink_to(tmp_path / "in" / "a.jpg")
+    (tmp_path / "in" / "once-more.jpg").symlink_to(tmp_path / "out" / "b.jpg")
     (tmp_path / "in" / "link.jpg").symlink_to(tmp_path / "out" / "b.jpg")
     (tmp_path / "in" / "gone.jpg").symlink_to(tmp_path / "nowhere")
     (tmp_path / "in" / "folder").symlink_to(tmp_path / "out")
     (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
     os.mkfifo(tmp_path / "in" / "pipe.jpg")
     found = scan([tmp_path / "in"])
-    assert _names(found, tmp_path) == ["in/a.jpg"]
+    assert _names(found, tmp_path) == ["in/a.jpg", "in/link.jpg"]
     assert found.other_files == 0
+    assert [line.removeprefix(f"left out {tmp_path}/in/") for line in found.words()] == [
+        "folder: a link to a folder; name the folder itself",
+        "gone.jpg: a link to nothing",
+        "loop: a link to a folder; name the folder itself",
+        "pipe.jpg: a device or pipe",
+    ]
     assert scan([tmp_path / "in" / "link.jpg"]).photographs == (tmp_path / "in" / "link.jpg",)
 
 
@@ -124,7 +133,7 @@ def test_gps_of_a_photograph_is_in_its_event(tmp_path, locator):
     exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (46.0, 0.0, 0.0), 3: "W", 4: (100.0, 0.0, 0.0)})
     Image.new("RGB", (32, 32), COLOURS["Verda"]).save(tmp_path / "a.jpg", exif=exif)
     [event] = geotag([tmp_path / "a.jpg"], locator, LIMIT)
-    assert event["gps"] == {"lat": 46.0, "lon": -100.0, "distance_m": 111195}
+    assert event["gps"] == {"lat": 46.0, "lon": -100.0, "source": "exif", "distance_m": 111195}
 
 
 @pytest.fixture
@@ -167,7 +176,7 @@ def test_an_empty_geojson_is_a_collection_too(tmp_path):
 
 def test_csv_has_one_row_an_event(tmp_path, events):
     rows = list(csv.DictReader(_written(tmp_path / "a.csv", Format.CSV, events).splitlines()))
-    assert tuple(rows[0]) == CSV_COLUMNS
+    assert tuple(rows[0]) == tuple(column.name for column in COLUMNS)
     assert [row["status"] for row in rows] == ["located", "located", "located", "error", "located"]
     assert (rows[1]["lat"], rows[1]["lon"], rows[1]["country"], rows[1]["error"]) == ("45.0", "-100.0", "Verda", "")
     assert (rows[3]["lat"], rows[3]["lon"]) == ("", "")

@@ -38,8 +38,8 @@ def of_one_who_claims(pigeon, claiming, photographs):
 
 def test_locate_shows_both_radii_and_what_is_claimed(of_one_who_claims, photographs):
     header, *rows = of_one_who_claims("locate", photographs).stdout.splitlines()
-    assert header.endswith("  50% km  90% km  claims km  true error km")
-    assert [row.split()[-3:] for row in rows] == [["80", "3,000", "200"]] * 3 + [["80", "3,000", "-"]]
+    assert header.endswith("  50% km  90% km  claims km  true error km  place")
+    assert [row.split()[3:6] for row in rows] == [["80", "3,000", "200"]] * 3 + [["80", "3,000", "-"]]
 
 
 def test_unsure_answers_are_withheld_and_counted(of_one_who_claims, photographs, tmp_path):
@@ -48,7 +48,9 @@ def test_unsure_answers_are_withheld_and_counted(of_one_who_claims, photographs,
     assert "3 located, 1 withheld, 1 failed; wrote a.csv" in found.stderr
     with (tmp_path / "a.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [Path(row["source_id"]).name[0] for row in rows] == ["1", "2", "3", "5"]
+    assert [Path(row["source_id"]).name[0] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert [row["status"] for row in rows] == [*["located"] * 3, "withheld", "error"]
+    assert {rows[3][name] for name in ("lat", "lon", "country", "radius_m", "month")} == {""}
     assert [(row["radius_50_m"], row["radius_m"], row["within_m"]) for row in rows[:3]] == [
         ("80000", "3000000", "200000")
     ] * 3
@@ -61,10 +63,12 @@ def test_an_unsure_answer_that_is_kept_claims_nothing(of_one_who_claims, photogr
 
 def test_run_and_locate_withhold_alike(of_one_who_claims, photographs):
     found = of_one_who_claims("run", photographs, "--within", "1000")
-    assert len(found.stdout.splitlines()) == 3
+    statuses = [*["located"] * 3, "withheld"]
+    assert [json.loads(line)["status"] for line in found.stdout.splitlines()] == statuses
     assert one_line(found.stderr) == "pigeon-edge: 3 located, 1 withheld, 0 failed"
     found = of_one_who_claims("locate", photographs, "--within", "200", "--json")
-    assert len(found.stdout.splitlines()) == 3
+    assert [json.loads(line)["status"] for line in found.stdout.splitlines()] == statuses
+    assert set(json.loads(found.stdout.splitlines()[3])) == {"schema", "source_id", "status", "model"}
     assert one_line(found.stderr) == "pigeon-edge: 1 withheld: too unsure to claim 200 km"
 
 

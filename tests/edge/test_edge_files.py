@@ -174,3 +174,42 @@ def test_a_checksum_is_that_of_hashlib_over_several_blocks(tmp_path):
     content = bytes(range(256)) * 10_000
     (tmp_path / "a").write_bytes(content)
     assert sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+ABANDON = """
+import os, signal, sys
+from pathlib import Path
+from pigeon_edge.files import {function}
+with {function}({arguments}) as scratch:
+    {work}
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_scratch_of_a_killed_program_is_removed_by_the_next(tmp_path, python):
+    code = ABANDON.format(function="replacing", arguments="Path('a.txt')", work="scratch.write_text('half')")
+    for _ in range(3):
+        assert python(code).returncode == -9
+        assert len(_names(tmp_path)) == 1
+    with replacing(tmp_path / "a.txt") as scratch:
+        scratch.write_text("whole")
+    assert _names(tmp_path) == ["a.txt"]
+
+
+def test_scratch_of_a_living_program_is_left_alone(tmp_path):
+    with replacing(tmp_path / "a.txt") as first, replacing(tmp_path / "a.txt") as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert (tmp_path / "a.txt").read_text() == "first"
+
+
+def test_an_old_folder_that_a_killed_program_had_moved_away_comes_back(tmp_path, python):
+    _folder(tmp_path / "out", "manifest.json")
+    work = "scratch.mkdir(); os.replace('out', scratch.parent.parent / 'replaced')"
+    code = ABANDON.format(function="replacing_folder", arguments="Path('out'), 'manifest.*'", work=work)
+    assert python(code).returncode == -9
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ZeroDivisionError):
+        _write_half_folder(tmp_path / "out", ZeroDivisionError)
+    assert _names(tmp_path) == ["out"]
+    assert _names(tmp_path / "out") == ["manifest.json"]

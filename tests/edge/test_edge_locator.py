@@ -9,6 +9,7 @@ import pytest
 from pigeon_edge.errors import InputError
 from pigeon_edge.events import event
 from pigeon_edge.geodesy import LatLng, haversine_km
+from pigeon_edge.images.position import Position
 from pigeon_edge.locator import open_locator
 from pigeon_edge.retrieval.published import PaperRefinement
 from pigeon_edge.sinks.files import json_line
@@ -131,8 +132,8 @@ def test_a_failure_is_this_document():
 
 def test_gps_adds_the_distance_to_it(locator):
     [estimate] = locator.locate(_of_one_colour(GREEN))
-    told = event.with_gps(event.located("a.jpg", estimate, "tiny"), LatLng(46.0, -100.0))
-    assert told["gps"] == {"lat": 46.0, "lon": -100.0, "distance_m": 111195}
+    told = event.with_position(event.located("a.jpg", estimate, "tiny"), Position("xmp", LatLng(46.0, -100.0), None))
+    assert told["gps"] == {"lat": 46.0, "lon": -100.0, "source": "xmp", "distance_m": 111195}
 
 
 def test_events_are_strict_json_on_one_line(locator):

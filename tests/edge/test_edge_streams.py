@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from pigeon_edge.errors import InputError, MissingToolError, PartialFailureError
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.streams import source as source_module
 from pigeon_edge.streams.frame import Frame
 from pigeon_edge.streams.runner import at_rate, stream_events
@@ -19,6 +19,7 @@ from pigeon_edge.testing import write_colour
 
 av = pytest.importorskip("av")
 
+SPEC = PreprocessSpec(48)
 COLOURS = {"Rubra": (250, 5, 5), "Verda": (5, 250, 5), "Blua": (5, 5, 250)}
 RATE = 10
 
@@ -46,8 +47,8 @@ def video(tmp_path_factory):
     return write_video(tmp_path_factory.mktemp("video") / "trip.mp4")
 
 
-def _colour_of(image):
-    return ["Rubra", "Verda", "Blua"][int(np.asarray(image)[:20].mean(axis=(0, 1)).argmax())]
+def _colour_of(frame):
+    return ["Rubra", "Verda", "Blua"][int(frame.read(SPEC).pixels[:16].mean(axis=(0, 1)).argmax())]
 
 
 def _collect(frames):
@@ -64,8 +65,8 @@ def test_a_video_gives_every_frame_with_its_time(tmp_path, codec):
     found = list(open_source(str(write_video(tmp_path / "a.mp4", codec=codec))))
     assert [frame.index for frame in found] == list(range(30))
     assert [frame.pts_s for frame in found] == pytest.approx([number / 10 for number in range(30)])
-    assert [_colour_of(frame.image) for frame in found[5::10]] == ["Rubra", "Verda", "Blua"]
-    assert found[0].to_json() == {"index": 0, "pts_s": 0.0, "width": 64, "height": 48}
+    assert [_colour_of(frame) for frame in found[5::10]] == ["Rubra", "Verda", "Blua"]
+    assert found[0].to_json(found[0].read(SPEC)) == {"index": 0, "pts_s": 0.0, "width": 64, "height": 48}
 
 
 def test_a_file_url_is_a_file(video):
@@ -88,11 +89,17 @@ def test_the_first_frame_of_each_period_is_taken(video, fps, indices):
 
 
 def test_gaps_in_time_neither_repeat_nor_starve():
-    image = Image.new("RGB", (4, 4))
-    frames = [Frame(image, index, pts_s) for index, pts_s in enumerate([0, 0.4, 5.2, 5.9, 6.0, 6.1])]
-    broken = InputError("broken")
-    taken = list(at_rate([*frames[:1], broken, *frames[1:]], 1))
-    assert taken == [frames[0], broken, frames[2], frames[4]]
+    frames = [Frame(_unread, index, pts_s) for index, pts_s in enumerate([0, 0.4, 5.2, 5.9, 6.0, 6.1])]
+    assert list(at_rate(frames, 1)) == [frames[0], frames[2], frames[4]]
+
+
+def test_frames_without_times_are_all_taken():
+    frames = [Frame(_unread, index, None) for index in range(3)]
+    assert list(at_rate(frames, 0.5)) == frames
+
+
+def _unread(spec):
+    raise AssertionError("a frame that is not located is not decoded")
 
 
 def test_events_of_a_video_know_place_and_frame(video, locator):
@@ -107,9 +114,9 @@ def test_events_of_a_video_know_place_and_frame(video, locator):
 
 
 TURNS = {  # display matrix (a, b, c, d) of a turn clockwise, and where the stored upper half is shown
-    90: ((0, 1, -1, 0), lambda shown: shown[:, 28:]),
-    180: ((-1, 0, 0, -1), lambda shown: shown[28:]),
-    270: ((0, -1, 1, 0), lambda shown: shown[:, :20]),
+    90: ((0, 1, -1, 0), lambda shown: shown[:, 33:]),
+    180: ((-1, 0, 0, -1), lambda shown: shown[26:]),
+    270: ((0, -1, 1, 0), lambda shown: shown[:, :15]),
 }
 
 
@@ -120,11 +127,31 @@ def test_a_turned_video_is_shown_upright(tmp_path, video, clockwise_deg):
     matrix = content.index(b"tkhd") + 44
     content[matrix : matrix + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     (tmp_path / "turned.mp4").write_bytes(content)
-    shown = next(open_source(str(tmp_path / "turned.mp4"))).image
+    shown = next(open_source(str(tmp_path / "turned.mp4"))).read(SPEC)
     assert shown.size == ((64, 48) if clockwise_deg == 180 else (48, 64))
-    red, green, _ = upper_half(np.asarray(shown)).reshape(-1, 3).mean(axis=0)
+    red, green, _ = upper_half(shown.pixels).reshape(-1, 3).mean(axis=0)
     assert red > 200
     assert green < 60
+
+
+@pytest.mark.parametrize(("aspect", "size"), [(Fraction(2, 1), (128, 48)), (Fraction(1, 2), (64, 96))])
+def test_pixels_that_are_no_squares_are_shown_as_displayed(tmp_path, aspect, size):
+    with av.open(str(tmp_path / "wide.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        for number in range(RATE):
+            picture = np.full((48, 64, 3), 128, np.uint8)
+            picture[:, :32] = COLOURS["Rubra"]
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    shown = next(open_source(str(tmp_path / "wide.mp4"))).read(SPEC)
+    assert shown.size == size
+    red = shown.pixels[..., 0].astype(int) - shown.pixels[..., 1] > 60
+    assert red[:, :22].all()
+    assert not red[:, 26:].any()
 
 
 def test_a_video_cut_in_a_packet_gives_its_frames_and_then_fails(tmp_path, video):
@@ -132,7 +159,7 @@ def test_a_video_cut_in_a_packet_gives_its_frames_and_then_fails(tmp_path, video
     (tmp_path / "cut.mp4").write_bytes(content[: len(content) * 3 // 4])
     found, error = _collect(open_source(str(tmp_path / "cut.mp4")))
     assert 10 < len(found) < 30
-    assert [_colour_of(frame.image) for frame in found[5:16:10]] == ["Rubra", "Verda"]
+    assert [_colour_of(frame) for frame in found[5:16:10]] == ["Rubra", "Verda"]
     assert f"cut.mp4: 1 parts beside {len(found)} frames are damaged" in str(error)
 
 
@@ -177,7 +204,10 @@ def test_a_folder_goes_on_after_a_broken_image(tmp_path, locator):
     events = list(stream_events("photos", open_source(str(tmp_path)), locator))
     assert [event["status"] for event in events] == ["located", "error", "located", "located"]
     assert "2.jpg: expected an image" in events[1]["error"]
-    assert [event["frame"]["pts_s"] for event in events if "frame" in event] == [0.0, 2.0, 3.0]
+    assert [event["source_id"] for event in events] == [str(path) for path in sorted(tmp_path.iterdir())]
+    assert [event["frame"] for event in events if "frame" in event] == [
+        {"index": index, "width": 64, "height": 48} for index in (0, 2, 3)
+    ]
     assert [event["place"]["country"] for event in events if "place" in event] == list(COLOURS)
 
 
@@ -204,7 +234,8 @@ def test_input_device_gives_frames_in_its_own_time():
     found = list(video_frames("color=red:size=64x48:rate=10:duration=1", "lavfi"))
     assert [frame.index for frame in found] == list(range(10))
     assert [frame.pts_s for frame in found] == pytest.approx([n / 10 for n in range(10)])
-    assert found[0].image.size == (64, 48)
-    red, green, blue = found[0].image.getpixel((32, 24))
+    shown = found[0].read(SPEC)
+    assert shown.size == (64, 48)
+    red, green, blue = shown.pixels[24, 24]
     assert red > 240
     assert max(green, blue) < 15

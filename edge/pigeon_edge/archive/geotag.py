@@ -6,28 +6,19 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pigeon_edge.archive.journal import Journal
 from pigeon_edge.errors import PigeonError
-from pigeon_edge.events.event import Event, failed, located, with_gps
-from pigeon_edge.geodesy import LatLng
-from pigeon_edge.images.photograph import read_gps, read_pixels
-from pigeon_edge.images.preprocess import Pixels, PreprocessSpec
+from pigeon_edge.events.event import Event, failed, of_photograph
+from pigeon_edge.images.photograph import Photograph, read_photograph
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.locator import Locator
 
 BATCH = 16
 """Photographs an encoder call; memory is bounded by two batches of decoded pixels."""
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """A decoded photograph and the place that its EXIF names."""
-
-    pixels: Pixels
-    gps: LatLng | None
 
 
 def geotag(paths: Sequence[Path], locator: Locator, max_pixels: int) -> Iterator[Event]:
@@ -42,6 +33,14 @@ def geotag(paths: Sequence[Path], locator: Locator, max_pixels: int) -> Iterator
             yield from _locate(batch, [_outcome(future) for future in ready], locator)
 
 
+def geotag_resumably(paths: Sequence[Path], locator: Locator, max_pixels: int, journal: Journal) -> Iterator[Event]:
+    """Yield what ``geotag`` does; events that a journal holds are taken from there, others are added to it."""
+    known = [journal.find(path) for path in paths]
+    missing = geotag([path for path, event in zip(paths, known, strict=True) if event is None], locator, max_pixels)
+    for path, event in zip(paths, known, strict=True):
+        yield event or journal.add(path, next(missing))
+
+
 @contextmanager
 def _threads() -> Iterator[ThreadPoolExecutor]:
     """Yield a pool of threads. What still waits in it when the run is stopped is dropped."""
@@ -50,11 +49,6 @@ def _threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def read_photograph(path: Path, spec: PreprocessSpec, max_pixels: int) -> Photograph:
-    """Decode one photograph. Raises InputError where it cannot be."""
-    return Photograph(read_pixels(path, spec, max_pixels), read_gps(path, max_pixels))
 
 
 def _submit(
@@ -77,5 +71,4 @@ def _locate(paths: Sequence[Path], outcomes: Sequence[Photograph | PigeonError],
         if isinstance(outcome, PigeonError):
             yield failed(str(path), outcome, locator.label)
         else:
-            event = located(str(path), next(estimates), locator.label)
-            yield with_gps(event, outcome.gps) if outcome.gps else event
+            yield of_photograph(str(path), outcome, next(estimates), locator.label)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from pigeon_edge.archive.geotag import geotag
-from pigeon_edge.cli.console import say
+from pigeon_edge.cli.console import progress, say
 from pigeon_edge.cli.group import examples
 from pigeon_edge.cli.options import (
     BundleOption,
@@ -31,7 +31,8 @@ from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS
 from pigeon_edge.images.scan import scan
 from pigeon_edge.sinks.files import json_line, printable
 
-_HEADER = ("photograph", "estimate", "place", "50% km", "90% km", "claims km", "true error km")
+_HEADER = ("photograph", "estimate", "50% km", "90% km", "claims km", "true error km", "place")
+_WIDTHS = (len("-88.8888, -188.8888"), *(len(name) for name in _HEADER[2:-1]))
 
 EXAMPLES = examples(
     "pigeon-edge locate holiday.jpg --bundle europe.pigeon", "pigeon-edge locate *.jpg --top-k 3 --json | jq .location"
@@ -49,18 +50,21 @@ def locate(
 ) -> None:
     """Print where photographs were taken.
 
-    The truth lies within the first radius as often as not, within the second nine times in ten. Under "claims" is how
-    near the answer may claim to be, - where it is too unsure. Where a photograph has GPS, the distance to it is the
-    last column. Bundles whose encoder has been trained for it also tell height, population, weather, climate and
-    season, as lines under the photograph.
+    The truth lies within the first radius as often as not, within the second nine times in ten. The "claims" column is
+    the distance that the model vouches for; "-" means none. Where a photograph has GPS, "true error" is the distance to
+    it. Bundles whose encoder has been trained for it also tell height, population, weather, climate and season, as
+    lines under the photograph.
     """
-    paths = scan(images).photographs
+    found = scan(images)
     summary = Summary()
     with locator_of(bundle, engine) as locator:
         check_within(locator, within)
-        found = counted(geotag(paths, locator, allow_pixels(max_pixels)), summary, within)
-        events = [_with_candidates(event, top_k) for event in found]
-    typer.echo("".join(map(json_line, events)) if json else printable(_table(_entries(events))), nl=False)
+        events = counted(geotag(found.photographs, locator, allow_pixels(max_pixels)), summary, within)
+        write = _json_lines(top_k) if json else _table(found.photographs, top_k)
+        for event in _watched(events, len(found.photographs)):
+            typer.echo(write(event), nl=False)
+    for line in found.words():
+        say(f"pigeon-edge: {line}")
     if summary.withheld:
         say(f"pigeon-edge: {summary.withheld} withheld: too unsure to claim {within:g} km")
     if summary.errors:
@@ -69,21 +73,36 @@ def locate(
         raise PartialFailureError(str(summary))
 
 
+def _watched(events: Iterator[Event], count: int) -> Iterator[Event]:
+    """Draw a bar on stderr where nobody sees the rows as they come."""
+    return events if sys.stdout.isatty() else progress(events, count, "photographs")
+
+
+def _json_lines(top_k: int) -> Callable[[Event], str]:
+    return lambda event: json_line(_with_candidates(event, top_k))
+
+
 def _with_candidates(event: Event, count: int) -> Event:
     return {**event, "candidates": event["candidates"][:count]} if "candidates" in event else event
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """What is printed of one photograph: rows of the table, and lines under them."""
+def _table(paths: Sequence[Path], top_k: int) -> Callable[[Event], str]:
+    """Return what makes an event its lines: a row, further candidates, surroundings; the header before the first.
 
-    rows: list[tuple[str, ...]]
-    lines: list[str]
+    Widths are known beforehand, so that a row is printed as soon as there is one; what may have any width is last.
+    """
+    widths = (max(len("photograph"), *(len(path.name) for path in paths)), *_WIDTHS)
+    header = [_aligned(_HEADER, widths)]
 
+    def lines_of(event: Event) -> str:
+        if event["status"] != "located":
+            return ""
+        rows = [_aligned(row, widths) for row in _rows_of(_with_candidates(event, top_k))]
+        lines = [*header, *rows, *(f"    {line}" for line in surroundings_lines(event.get("environment", {})))]
+        header.clear()
+        return printable("".join(f"{line}\n" for line in lines))
 
-def _entries(events: Sequence[Event]) -> list[_Entry]:
-    located = (event for event in events if event["status"] == "located")
-    return [_Entry(_rows_of(event), surroundings_lines(event.get("environment", {}))) for event in located]
+    return lines_of
 
 
 def _rows_of(event: Event) -> list[tuple[str, ...]]:
@@ -93,14 +112,14 @@ def _rows_of(event: Event) -> list[tuple[str, ...]]:
     first = (
         Path(event["source_id"]).name,
         _point(location),
-        _name(event["place"]),
         _kilometres(location["radius_50_m"]),
         _kilometres(location["radius_m"]),
         "-" if location["within_m"] is None else _kilometres(location["within_m"]),
         error,
+        _name(event["place"]),
     )
     further = event["candidates"][1:]
-    others = [("", _point(c), f"{_name(c['place'])} ({c['probability']:.0%})", *("",) * 4) for c in further]
+    others = [("", _point(c), *("",) * 4, f"{_name(c['place'])} ({c['probability']:.0%})") for c in further]
     return [first, *others]
 
 
@@ -116,16 +135,9 @@ def _name(place: Event) -> str:
     return ", ".join(shorten(name, 32, placeholder=" ...") for name in (place["admin1"], place["country"]) if name)
 
 
-def _table(entries: Sequence[_Entry]) -> str:
-    """Return entries under a header, their rows in columns: words to the left, numbers to the right."""
-    rows = [_HEADER, *(row for entry in entries for row in entry.rows)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    text = [_aligned(_HEADER, widths)]
-    for entry in entries:
-        text += [*(_aligned(row, widths) for row in entry.rows), *(f"    {line}" for line in entry.lines)]
-    return "".join(line + "\n" for line in text) if entries else ""
-
-
 def _aligned(line: tuple[str, ...], widths: Sequence[int]) -> str:
-    cells = zip(line, widths, (False, True, False, *(True,) * 4), strict=True)
-    return "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in cells).rstrip()
+    """Return a row in columns: words to the left, numbers to the right."""
+    *columns, last = line
+    aligned = zip(columns, widths, (False, False, True, True, True, True), strict=True)
+    cells = [text.rjust(width) if right else text.ljust(width) for text, width, right in aligned]
+    return "  ".join([*cells, last]).rstrip()

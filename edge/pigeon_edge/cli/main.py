@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import warnings
@@ -75,6 +76,10 @@ def main() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of broken metadata; broken pixels are errors
     try:
         app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            _end_quietly()
+        raise
     except PigeonError as error:
         _fail(error)
     except ModuleNotFoundError as error:
@@ -82,6 +87,12 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(PigeonError(f"{where}{error.strerror or error}; see that the path is right and the disk has room"))
+
+
+def _end_quietly() -> NoReturn:
+    """End as a program does whose reader has seen enough, such as ``head``."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains as it flushes
+    sys.exit(0)
 
 
 def _fail(error: PigeonError) -> NoReturn:

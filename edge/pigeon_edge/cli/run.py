@@ -25,7 +25,8 @@ from pigeon_edge.errors import PartialFailureError
 from pigeon_edge.events.event import Event
 from pigeon_edge.events.summary import Summary, counted
 from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS
-from pigeon_edge.sinks.files import Format, Write, events_file
+from pigeon_edge.sinks.files import Format, Write, kind_of
+from pigeon_edge.sinks.growing import growing_file
 from pigeon_edge.streams.runner import at_rate, stream_events
 from pigeon_edge.streams.source import open_source
 
@@ -42,20 +43,27 @@ def run(
         float | None, typer.Option("--fps", min=0.001, help="Frames to locate a second; default: all.")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Stop after this many frames.")] = None,
-    out: Annotated[Path, typer.Option("--out", help="Where JSON lines go; - is stdout.")] = Path("-"),
+    out: Annotated[Path, typer.Option("--out", help="The file to append to; - is stdout.")] = Path("-"),
+    format: Annotated[Format | None, typer.Option("--format", help="Default: as the file's name ends.")] = None,
     within: WithinOption = None,
     bundle: BundleOption = None,
     engine: EngineOption = Engine.AUTO,
     max_pixels: MaxPixelsOption = DEFAULT_MAX_PIXELS,
 ) -> None:
-    """Locate the frames of a stream; print one JSON event for each."""
+    """Locate the frames of a stream; write one event for each.
+
+    Events are written as they come and stay, whatever ends the run; a file that is there goes on.
+    """
+    kind = kind_of(out, format)
     frames = open_source(source, allow_pixels(max_pixels))
     summary = Summary()
-    with locator_of(bundle, engine) as locator, events_file(out, Format.JSONL) as write:
+    with locator_of(bundle, engine) as locator, growing_file(out, kind) as write:
         check_within(locator, within)
         events = stream_events(source, at_rate(frames, fps) if fps else frames, locator)
-        broken = _drain(counted(islice(events, limit), summary, within), write)
-    say(f"pigeon-edge: {summary}")
+        try:
+            broken = _drain(counted(islice(events, limit), summary, within), write)
+        finally:
+            say(f"pigeon-edge: {summary}")
     if broken:
         raise broken
     if summary.errors:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pigeon_edge.events.event import Event, claims
+from pigeon_edge.events.event import Event, claims, withheld
 
 
 @dataclass
@@ -15,6 +15,7 @@ class Summary:
 
     located: int = 0
     withheld: int = 0
+    unclear_positions: int = 0
     errors: list[str] = field(default_factory=list)
     gps_distances_km: list[float] = field(default_factory=list)
 
@@ -22,6 +23,10 @@ class Summary:
         """Count one event."""
         if event["status"] == "error":
             self.errors.append(event["error"])
+            return
+        self.unclear_positions += "gps_problem" in event
+        if event["status"] == "withheld":
+            self.withheld += 1
             return
         self.located += 1
         if "gps" in event:
@@ -33,14 +38,15 @@ class Summary:
         if self.gps_distances_km:
             median_km = statistics.median(self.gps_distances_km)
             parts.append(f"median {median_km:,.1f} km from the GPS of the {len(self.gps_distances_km)} that have one")
+        if self.unclear_positions:
+            parts.append(f"{self.unclear_positions} with a position in the file that cannot be known")
         return ", ".join(parts)
 
 
 def counted(events: Iterable[Event], summary: Summary, within_km: float | None) -> Iterator[Event]:
-    """Count events and pass them on, but for answers that do not claim ``within_km``: these are counted as withheld."""
+    """Count events and pass them on; of one whose answer does not claim ``within_km``, the answer is withheld."""
     for event in events:
-        if within_km is not None and event["status"] == "located" and not claims(event, within_km):
-            summary.withheld += 1
-            continue
-        summary.add(event)
-        yield event
+        unsure = within_km is not None and event["status"] == "located" and not claims(event, within_km)
+        told = withheld(event) if unsure else event
+        summary.add(told)
+        yield told

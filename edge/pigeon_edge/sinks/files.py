@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -12,19 +13,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from pigeon_edge.errors import UsageError
+from pigeon_edge.events.columns import COLUMNS, flat
 from pigeon_edge.events.event import Event
 from pigeon_edge.files import replacing
 
 Write = Callable[[Event], None]
 
 STDOUT_NAMES = ("-", "/dev/stdout")
-
-CSV_COLUMNS = (
-    "source_id", "status", "lat", "lon", "radius_m", "radius_coverage", "country_code", "country", "admin1",
-    "cell_probability", "gps_lat", "gps_lon", "gps_distance_m", "error", "bundle", "elevation_m", "population_per_km2",
-    "temperature_c", "temperature_range_c", "precipitation_mm", "precipitation_range_mm", "climate",
-    "climate_probability", "month", "month_probability", "season", "season_probability", "radius_50_m", "within_m",
-)  # fmt: skip
 
 
 class Format(str, Enum):
@@ -46,20 +41,27 @@ def format_of(path: Path) -> Format:
 
 @contextmanager
 def events_file(path: Path, kind: Format) -> Iterator[Write]:
-    """Yield a function that writes events.
+    """Yield a function that writes events to a file, which appears by rename once whole, where a link points to.
 
-    ``-`` and ``/dev/stdout`` are standard output; a device or pipe is written to; a file appears by rename once whole,
-    where a link points if it is one. Raises UsageError where it cannot be written.
+    ``-`` and ``/dev/stdout`` are standard output; a device or pipe is written to. Raises UsageError where it cannot be
+    written.
     """
-    if str(path) in STDOUT_NAMES:
-        with _WRITERS[kind](sys.stdout) as write:
+    if is_stream(path):
+        with _written_to(path, kind) as write:
             yield write
         return
-    try:
-        with _destination(path) as stream, _WRITERS[kind](stream) as write:
-            yield write
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}); name another file") from error
+    with _mapped(path), replacing(path.resolve()) as scratch, _text(scratch) as stream, WRITERS[kind](stream) as write:
+        yield write
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a name stands for standard output, a device or a pipe, which keep nothing."""
+    return str(path) in STDOUT_NAMES or (path.exists() and not path.is_file())
+
+
+def kind_of(path: Path, asked: Format | None) -> Format:
+    """Return the format that was asked for, else that of the name; JSON lines on what has no name."""
+    return asked or (Format.JSONL if is_stream(path) else format_of(path))
 
 
 def json_line(event: Event) -> str:
@@ -73,13 +75,21 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def _destination(path: Path) -> Iterator[IO[str]]:
-    if path.exists() and not path.is_file():
-        with _text(path) as stream:
-            yield stream
-    else:
-        with replacing(path.resolve()) as scratch, _text(scratch) as stream:
-            yield stream
+def _written_to(path: Path, kind: Format) -> Iterator[Write]:
+    if str(path) in STDOUT_NAMES:
+        with WRITERS[kind](sys.stdout) as write:
+            yield write
+        return
+    with _mapped(path), _text(path) as stream, WRITERS[kind](stream) as write:
+        yield write
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); name another file") from error
 
 
 def _text(path: Path) -> IO[str]:
@@ -98,54 +108,53 @@ def _jsonl(stream: IO[str]) -> Iterator[Write]:
 @contextmanager
 def _geojson(stream: IO[str]) -> Iterator[Write]:
     """RFC 7946: longitude first; a photograph that was not located is a feature without geometry."""
-    separator = '{"type": "FeatureCollection", "features": [\n'
+    stream.write(GEOJSON_HEAD)
+    separator = "\n"
 
     def write(event: Event) -> None:
         nonlocal separator
-        stream.write(separator + json_line(_feature(event)).rstrip("\n"))
+        stream.write(separator + feature_line(event))
         separator = ",\n"
 
     yield write
-    stream.write(f"{separator if separator[0] == '{' else chr(10)}]}}\n")
+    stream.write(GEOJSON_TAIL)
 
 
 @contextmanager
 def _csv(stream: IO[str]) -> Iterator[Write]:
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    stream.write(csv_header())
 
     def write(event: Event) -> None:
-        row = _flat(event)
-        writer.writerow([row.get(column, "") for column in CSV_COLUMNS])
+        stream.write(csv_line(event))
 
     yield write
 
 
-_WRITERS = {Format.JSONL: _jsonl, Format.GEOJSON: _geojson, Format.CSV: _csv}
+WRITERS = {Format.JSONL: _jsonl, Format.GEOJSON: _geojson, Format.CSV: _csv}
+
+GEOJSON_HEAD, GEOJSON_TAIL = '{"type": "FeatureCollection", "features": [', "\n]}\n"
 
 
-def _feature(event: Event) -> dict[str, Any]:
+def feature_line(event: Event) -> str:
+    """Return an event as a feature of GeoJSON, on one line without its end."""
     location = event.get("location")
     point = {"type": "Point", "coordinates": [location["lon"], location["lat"]]} if location else None
-    properties = {key: value for key, value in _flat(event).items() if key not in ("lat", "lon")}
-    return {"type": "Feature", "geometry": point, "properties": properties}
+    properties = {key: value for key, value in flat(event).items() if key not in ("lat", "lon")}
+    return json_line({"type": "Feature", "geometry": point, "properties": properties}).rstrip("\n")
 
 
-def _flat(event: Event) -> dict[str, Any]:
-    """Return an event as one level of columns."""
-    gps = {f"gps_{key}": value for key, value in event.get("gps", {}).items()}
-    location = {key: value for key, value in event.get("location", {}).items() if key != "datum"}
-    levels = {"cell_probability": event["levels"]["cell"]} if "levels" in event else {}
-    head = {key: event[key] for key in ("source_id", "status", "error") if key in event}
-    model = {"bundle": event["model"]["bundle"]}
-    return {**head, **location, **event.get("place", {}), **levels, **gps, **model, **_surroundings(event)}
+def csv_header() -> str:
+    """Return the first line of a CSV file."""
+    return _row([column.name for column in COLUMNS])
 
 
-def _surroundings(event: Event) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
-    for name, told in event.get("environment", {}).items():
-        if isinstance(told, dict):
-            columns |= {name: told["value"], f"{name}_probability": told["probability"]}
-        else:
-            columns[name] = told
-    return columns
+def csv_line(event: Event) -> str:
+    """Return an event as a line of CSV."""
+    values = flat(event)
+    return _row([values.get(column.name, "") for column in COLUMNS])
+
+
+def _row(values: list[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue()

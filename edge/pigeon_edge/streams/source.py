@@ -8,20 +8,19 @@ photos/                              a folder of images, in the order of their n
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS, read_rgb
+from pigeon_edge.images.photograph import DEFAULT_MAX_PIXELS, Photograph, read_photograph
+from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.images.scan import scan
 from pigeon_edge.streams.frame import Frame
 from pigeon_edge.streams.video import video_frames
 
-FOLDER_FPS = 1.0
-"""Images of a folder count as taken one second apart."""
 
-
-def open_source(name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Frame | InputError]:
-    """Yield the frames that a source name stands for; an image that cannot be read is yielded as its error.
+def open_source(name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Frame]:
+    """Yield the frames that a source name stands for.
 
     Images of more than ``max_pixels`` cannot be read. Raises InputError where there is no such source.
     """
@@ -41,9 +40,11 @@ def _device(name: str) -> str | None:
     return path if name.startswith("v4l2://") or Path(path).is_char_device() else None
 
 
-def _folder_frames(folder: Path, max_pixels: int) -> Iterator[Frame | InputError]:
+def _folder_frames(folder: Path, max_pixels: int) -> Iterator[Frame]:
+    """Yield photographs as frames: they have names and no times."""
     for index, path in enumerate(scan([folder]).photographs):
-        try:
-            yield Frame(read_rgb(path, max_pixels), index, index / FOLDER_FPS)
-        except InputError as error:
-            yield error
+        yield Frame(partial(_read, path, max_pixels), index, None, str(path))
+
+
+def _read(path: Path, max_pixels: int, spec: PreprocessSpec) -> Photograph:
+    return read_photograph(path, spec, max_pixels)

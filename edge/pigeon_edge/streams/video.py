@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from PIL import Image
 
 from pigeon_edge.errors import InputError, MissingToolError, PartialFailureError
+from pigeon_edge.images.photograph import Photograph
+from pigeon_edge.images.preprocess import PreprocessSpec, to_pixels
 from pigeon_edge.streams.frame import Frame
 
 _UPRIGHT = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
@@ -41,6 +44,7 @@ def _decode(source: str, container: Any) -> Iterator[Frame]:
         raise InputError(f"{source}: expected video, found none in it")
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
+    aspect = float(stream.sample_aspect_ratio or 1)
     count = damaged = 0
     begin_s = None
     try:
@@ -51,7 +55,8 @@ def _decode(source: str, container: Any) -> Iterator[Frame]:
             for picture in packet.decode():
                 time_s = float(count / _nominal_fps(stream) if picture.time is None else picture.time)
                 begin_s = time_s if begin_s is None else begin_s
-                yield Frame(_upright(picture), count, time_s - begin_s)
+                image = _upright(picture, aspect)
+                yield Frame(partial(_read, image), count, time_s - begin_s)
                 count += 1
     except av.FFmpegError as error:
         kind = PartialFailureError if count else InputError
@@ -69,9 +74,21 @@ def _nominal_fps(stream: Any) -> float:
     return float(stream.average_rate or stream.guessed_rate or 25)
 
 
-def _upright(picture: Any) -> Image.Image:
-    """Return an RGB image turned as the container's display matrix asks (counter-clockwise degrees)."""
+def _read(image: Image.Image, spec: PreprocessSpec) -> Photograph:
+    return Photograph(to_pixels(image, spec), image.size, None, None)
+
+
+def _upright(picture: Any, aspect: float) -> Image.Image:
+    """Return an RGB image as it is displayed.
+
+    It is stretched where pixels are ``aspect`` times as wide as high, and turned as the container's display matrix asks
+    (counter-clockwise degrees).
+    """
     image: Image.Image = picture.to_image()
+    width, height = image.size
+    if aspect != 1:
+        size = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+        image = image.resize(size, Image.Resampling.BICUBIC)
     turn = round(getattr(picture, "rotation", 0)) % 360
     return image.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else image
 
