@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 import pytest
+
+CACHE = "PIGEON_EDGE_CACHE"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what the tests make the runtime remember out of the developer's home; workers inherit the folder."""
+    if CACHE not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="pigeon-edge-tests-")
+        os.environ[CACHE] = folder.name
+        config.add_cleanup(folder.cleanup)
+        config.add_cleanup(lambda: os.environ.pop(CACHE))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -32,7 +32,7 @@ def load_onnx(path: Path) -> onnx.ModelProto:
         found = "a folder" if path.is_dir() else "no such file"
         raise InputError(f"{path}: expected an ONNX graph, found {found}; check the path")
     with _reading(path):
-        model = onnx.load_model(str(path), load_external_data=False)
+        model = onnx.load_model(str(path), format="protobuf", load_external_data=False)  # whatever its name ends in
     if not model.graph.node:
         raise InputError(f"{path}: expected an ONNX graph, found a file without nodes; give the graph of `export onnx`")
     return model

@@ -14,7 +14,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pigeon_edge.bundle.format import Bundle, open_bundle
+from pigeon_edge.bundle.format import Bundle, open_bundle, seal
 from pigeon_edge.encoders import Engine
 from pigeon_edge.locator import Locator, open_locator
 from pigeon_edge.testing import TINY_LOGIT_SCALE, write_colour, write_tiny_bundle
@@ -61,6 +61,17 @@ def own(tiny: Bundle, tmp_path: Path) -> Bundle:
     return open_bundle(tmp_path / "own.pigeon")
 
 
+@pytest.fixture
+def spoiled(own: Bundle) -> Callable[[], Bundle]:
+    """Open the copy with the checksums of what a test has put into it: built wrong, and copied well."""
+
+    def seal_and_open() -> Bundle:
+        seal(own.path, own.description)
+        return open_bundle(own.path)
+
+    return seal_and_open
+
+
 @pytest.fixture(scope="session")
 def locator(tiny: Bundle) -> Locator:
     return open_locator(tiny, Engine.ONNXRUNTIME)
@@ -77,7 +88,8 @@ def photographs(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PIGEON_EDGE", "PYTHONWARN"))}
-    return {**kept, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+    cache = {"PIGEON_EDGE_CACHE": os.environ["PIGEON_EDGE_CACHE"]}
+    return {**kept, **cache, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 
 
 @pytest.fixture

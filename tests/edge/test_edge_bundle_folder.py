@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import pickle
 import shutil
 
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.edge.talk import one_line
 
 from pigeon_edge.bundle.format import MANIFEST, REQUIRED_FILES, SCHEMA_NAME, SCHEMA_VERSION, open_bundle, seal, verify
 from pigeon_edge.bundle.parts import open_cells, open_confidence, open_gallery
 from pigeon_edge.errors import BundleError
+from pigeon_edge.files import sha256_of
 
 
 def _canonical(document):
@@ -204,26 +207,26 @@ def test_an_array_file_with_objects_or_of_another_kind_is_refused(own, name, rea
 
 
 @pytest.mark.parametrize("content", [b"", b"[", b"5", b"[1]", b'[{"country": "Rubra"}]', b"[" * 100_000])
-def test_malformed_places_are_a_bundle_error(own, content):
+def test_malformed_places_are_a_bundle_error(own, spoiled, content):
     (own.path / "cells/places.json").write_bytes(content)
     with pytest.raises(BundleError, match=r"places.json: malformed"):
-        open_cells(own)
+        open_cells(spoiled())
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"temperature": 1}', b"\xff"])
-def test_malformed_confidence_is_a_bundle_error(own, content):
+def test_malformed_confidence_is_a_bundle_error(own, spoiled, content):
     (own.path / "confidence.json").write_bytes(content)
     with pytest.raises(BundleError, match=r"confidence.json: expected confidence settings"):
-        open_confidence(own)
+        open_confidence(spoiled())
 
 
 @pytest.mark.parametrize(
     "centroids", [np.zeros((2, 2)), np.zeros(3), np.array([["a", "b"]] * 3), np.zeros((3, 2), int)]
 )
-def test_centroids_that_do_not_fit_the_manifest_are_a_bundle_error(own, centroids):
+def test_centroids_that_do_not_fit_the_manifest_are_a_bundle_error(own, spoiled, centroids):
     np.save(own.path / "cells/centroid_lat_lng.npy", centroids)
     with pytest.raises(BundleError, match=r"expected 3 cells, found .* centroids of shape"):
-        open_cells(own)
+        open_cells(spoiled())
 
 
 def test_sealing_lists_hidden_and_nested_files_and_not_the_manifest(own, tmp_path):
@@ -234,3 +237,48 @@ def test_sealing_lists_hidden_and_nested_files_and_not_the_manifest(own, tmp_pat
     assert set(sealed.files) - set(own.files) == {"cells/.note"}
     assert sealed.files["cells/.note"] == (1, hashlib.sha256(b"n").hexdigest())
     assert sealed.digest != own.digest
+
+
+@pytest.mark.parametrize("name", ["encoder.int8.onnx", "gallery/index.faiss", "cells/places.json", "confidence.json"])
+def test_no_byte_may_differ_in_what_is_read(own, name):
+    path = own.path / name
+    content = path.read_bytes()
+    for place in {0, len(content) // 2, len(content) - 1}:
+        spoiled = bytearray(content)
+        spoiled[place] ^= 1
+        path.write_bytes(spoiled)
+        with pytest.raises(BundleError, match=rf"{name}: checksum differs from the manifest's; copy the bundle again"):
+            own.file(name)
+    path.write_bytes(content)
+    assert own.file(name) == path
+
+
+def test_a_file_is_read_for_its_checksum_once(own, monkeypatch):
+    read = []
+    monkeypatch.setattr("pigeon_edge.bundle.verified.sha256_of", lambda path: read.append(path) or sha256_of(path))
+    for _ in range(3):
+        open_bundle(own.path).file("gallery/index.faiss")
+    assert read == [own.path / "gallery/index.faiss"]
+    os.utime(own.path / "gallery/index.faiss")
+    own.file("gallery/index.faiss")
+    assert len(read) == 2
+
+
+def test_where_nothing_can_be_remembered_a_file_is_verified_every_time(own, monkeypatch):
+    (own.path.parent / "file").touch()
+    monkeypatch.setenv("PIGEON_EDGE_CACHE", str(own.path.parent / "file"))
+    read = []
+    monkeypatch.setattr("pigeon_edge.bundle.verified.sha256_of", lambda path: read.append(path) or sha256_of(path))
+    for _ in range(2):
+        own.file("confidence.json")
+    assert len(read) == 2
+
+
+def test_a_changed_byte_is_one_line_and_exit_5(own, pigeon, photographs):
+    path = own.path / "gallery/index.faiss"
+    spoiled = bytearray(path.read_bytes())
+    spoiled[4] ^= 0x55
+    path.write_bytes(spoiled)
+    found = pigeon("locate", photographs, "--bundle", own.path)
+    assert (found.returncode, found.stdout) == (5, "")
+    assert one_line(found.stderr).endswith("index.faiss: checksum differs from the manifest's; copy the bundle again")

@@ -168,20 +168,20 @@ def test_counts_that_differ_from_the_manifest_are_a_bundle_error(own, told):
 
 
 @pytest.mark.parametrize("offsets", [[0, 2, 1, 3], [1, 1, 2, 3], [0, 1, 2, 2], [0.0, 1.0, 2.0, 3.0], [[0, 1, 2, 3]]])
-def test_offsets_that_are_none_are_a_bundle_error(own, offsets):
+def test_offsets_that_are_none_are_a_bundle_error(own, spoiled, offsets):
     np.save(own.path / "gallery/cell_offsets.npy", np.array(offsets))
     with pytest.raises(BundleError, match=r"gallery of"):
-        open_gallery(own)
+        open_gallery(spoiled())
 
 
-def test_an_index_that_cannot_be_read_or_is_of_another_kind_is_a_bundle_error(own):
+def test_an_index_that_cannot_be_read_or_is_of_another_kind_is_a_bundle_error(own, spoiled):
     path = own.path / "gallery/index.faiss"
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(BundleError, match=r"not a readable faiss index \(.*\); copy the bundle again"):
-        open_gallery(own)
+        open_gallery(spoiled())
     faiss.write_index(faiss.IndexFlatL2(3), str(path))
     with pytest.raises(BundleError, match=r"expected an IVF index, found IndexFlat"):
-        open_gallery(own)
+        open_gallery(spoiled())
 
 
 def test_a_large_gallery_is_mapped_and_not_read(tmp_path, python):

@@ -80,7 +80,10 @@ def test_no_library_leaves_an_identity_in_the_home_or_calls_home(tiny, photograp
     watched = ["strace", "-f", "-qq", "-e", "trace=connect,sendto", "-o", calls] if _traces() else []
     found = subprocess.run([*watched, *command], env={**kept, "HOME": str(home)}, capture_output=True, check=False)
     assert found.returncode == 0, found.stderr
-    assert list(home.rglob("*")) == []
+    cache = home / ".cache" / "pigeon-edge"
+    left = {path.parent for path in home.rglob("*") if path.is_file()}
+    assert left == {cache / "verified"}
+    assert {path.stat().st_size for path in (cache / "verified").iterdir()} == {0}
     assert not watched or "AF_INET" not in calls.read_text()
 
 

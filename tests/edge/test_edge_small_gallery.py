@@ -100,7 +100,7 @@ def test_a_bundle_may_have_a_small_gallery(own):
     assert 33 in gallery.nearest_photographs(embedding[33], np.array([0]), 4)[0]
 
 
-def test_small_gallery_of_another_width_is_a_bundle_error(own):
+def test_small_gallery_of_another_width_is_a_bundle_error(own, spoiled):
     _write_small(own.path / "gallery", own.description.embedding_width + 1)
     seal(own.path, replace(own.description, photographs=300))
     with pytest.raises(BundleError, match=r"gallery of .* where the manifest says .*; copy the bundle again"):
@@ -114,7 +114,7 @@ def _write_small(folder, width):
     return embedding
 
 
-def test_an_index_behind_two_projections_is_a_bundle_error(own):
+def test_an_index_behind_two_projections_is_a_bundle_error(own, spoiled):
     embedding = unit(np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32))
     index = build_index(embedding, Clusters(np.zeros(50, np.int64), np.array([0, 1])), Codes(4, 8))
     rotation = faiss.RandomRotationMatrix(8, 8)
@@ -122,7 +122,7 @@ def test_an_index_behind_two_projections_is_a_bundle_error(own):
     rotation.this.disown()  # the index owns it
     faiss.write_index(index, str(own.path / "gallery/index.faiss"))
     with pytest.raises(BundleError, match=r"expected an IVF index, found IndexPreTransform"):
-        open_gallery(own)
+        open_gallery(spoiled())
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

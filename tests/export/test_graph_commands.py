@@ -147,6 +147,14 @@ def test_lint_of_what_is_no_graph_says_so(content, reason, tmp_path):
     assert reason in str(result.exception)
 
 
+@pytest.mark.parametrize("name", ["report.json", "report.txtpb", "report.onnxtxt"])
+def test_what_is_no_graph_is_none_whatever_its_name_ends_in(tmp_path, name):
+    (tmp_path / name).write_text('{"temperature": 1}')
+    result = run("lint", tmp_path / name)
+    assert isinstance(result.exception, InputError)
+    assert "expected an ONNX graph" in str(result.exception)
+
+
 def test_parity_of_every_precision_with_torch(model, graph, photographs, tmp_path):
     source = onnx.load_model(str(graph))
     half = save(to_half(source), tmp_path / "half.onnx")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import faiss
 import numpy as np
 import onnx
 import pytest
@@ -267,3 +268,26 @@ def test_a_folder_of_something_else_is_left_alone(parts, tmp_path):
     with pytest.raises(UsageError, match=r"photographs: is there, and no folder with manifest\.json"):
         pack(parts, NAMING, PaperRefinement(), tmp_path / "photographs")
     assert (tmp_path / "photographs" / "precious").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("cells/centroid_lat_lng.npy", b"", "expected geocells and a gallery, .*; make them again"),
+        (
+            "gallery/index.faiss",
+            b"",
+            "expected geocells and a gallery, gallery/index.faiss: not a readable faiss index",
+        ),
+        ("gallery/index.faiss", None, "gallery/index.faiss: expected an IVF index, found IndexFlat"),
+    ],
+    ids=["empty cells", "empty index", "another index"],
+)
+def test_broken_parts_are_refused_in_a_line(parts, tmp_path, name, content, words):
+    if content is None:
+        faiss.write_index(faiss.IndexFlatL2(48), str(tmp_path / name))
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        pack(parts, NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
+    assert not (tmp_path / "tiny.pigeon").exists()

@@ -47,6 +47,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pigeon_edge.bundle.verified import verify_file, verify_once
 from pigeon_edge.errors import BundleError, UsageError
 from pigeon_edge.files import sha256_of
 from pigeon_edge.images.preprocess import PreprocessSpec
@@ -135,9 +136,13 @@ class Bundle:
         return f"{self.description.name}@{self.digest[:12]}"
 
     def file(self, name: str) -> Path:
-        """Return the path of a listed file. Raises BundleError for a name the manifest does not list."""
+        """Return the path of a listed file whose checksum is right, computed once per copy.
+
+        Raises BundleError for a name the manifest does not list, and for a file that is not as it was made.
+        """
         if name not in self.files:
             raise BundleError(f"{self.path}: the manifest lists no {name}; this bundle cannot be used for that")
+        verify_once(self.path / name, self.files[name][1])
         return self.path / name
 
     def array(self, name: str) -> npt.NDArray[Any]:
@@ -168,8 +173,7 @@ def open_bundle(path: Path | str) -> Bundle:
 def verify(bundle: Bundle) -> None:
     """Compare every file with its checksum, and look for files that nobody listed. Raises BundleError on the first."""
     for name, (_, sha256) in sorted(bundle.files.items()):
-        if sha256_of(bundle.path / name) != sha256:
-            raise BundleError(f"{bundle.path / name}: checksum differs from the manifest's; copy the bundle again")
+        verify_file(bundle.path / name, sha256)
     present = {path.relative_to(bundle.path).as_posix() for path in bundle.path.rglob("*") if not path.is_dir()}
     stray = sorted(present - set(bundle.files) - {MANIFEST})
     if stray:

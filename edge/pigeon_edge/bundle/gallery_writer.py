@@ -44,11 +44,11 @@ class Clusters:
 def build_index(embedding: Floats, clusters: Clusters, codes: Codes = CODES["full"]) -> faiss.Index:
     """Return an IVF index of unit embeddings (N, D); its quantizer holds the unit prototypes (K, D).
 
-    Both are behind a projection where principal components are kept; fewer photographs than components are kept as
-    they are. N and K may be 0: every cell of such a gallery answers with its centroid.
+    Both are behind a projection where principal components are kept; no more photographs than D are kept as they are,
+    for so few do not tell the components. N and K may be 0: every cell of such a gallery answers with its centroid.
     """
     centres = prototypes(embedding, clusters.of_photograph, int(clusters.cell_offsets[-1]))
-    if codes.components is None or len(embedding) < codes.components:
+    if codes.components is None or len(embedding) <= embedding.shape[1]:
         return _ivf(embedding, centres, clusters.of_photograph, CODES["full"].bits)
     projection: Any = faiss.PCAMatrix(embedding.shape[1], min(codes.components, embedding.shape[1]))
     projection.train(embedding)

@@ -2,8 +2,8 @@
 
 The cells that hold most of the posterior are looked at, in each the clusters with the nearest prototypes; the most
 promising clusters of all are searched. A photograph that is found weighs the probability of its cell times
-exp(cosine similarity / temperature). The answer is the photograph whose surroundings weigh most: a lone twin far from
-all others loses to several that agree.
+exp(cosine similarity / temperature). The cell whose photographs weigh most wins; of these, the answer is the one whose
+surroundings weigh most: in its cell, a lone twin far from all others loses to several that agree.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class GatedRefinement:
 
     The most probable cells are gated until they hold ``posterior_mass``, at most ``max_cells``; of the nearest
     ``clusters`` of each, the ``searched_clusters`` whose prototypes would weigh most are searched. The ``neighbours``
-    that weigh most have a say. ``temperature`` divides cosine similarities. The answer is the one with the highest
-    expected score exp(-distance / ``score_km``): a short one asks for the very place, a long one for the right region;
-    GeoGuessr's is 1,492.7.
+    that weigh most have a say. ``temperature`` divides cosine similarities. Of the heaviest cell's, the answer is the
+    one with the highest expected score exp(-distance / ``score_km``): a short one asks for the very place, a long one
+    for the right region; GeoGuessr's is 1,492.7.
     """
 
     posterior_mass: float = 0.99

@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import onnx
 from safetensors.numpy import save_file
@@ -22,12 +21,12 @@ from pigeon_edge.bundle.format import ENVIRONMENT, GRAPH, MANIFEST, TWIN, Descri
 from pigeon_edge.bundle.parts import open_gallery
 from pigeon_edge.encoders import Encoding, Engine, open_graph
 from pigeon_edge.encoders.golden import GOLDEN, LEAST_COSINE, least_cosine, read_golden
-from pigeon_edge.errors import EngineError, InputError
+from pigeon_edge.errors import BundleError, EngineError, InputError
 from pigeon_edge.files import replacing_folder, sha256_of, to_json
 from pigeon_edge.images.photograph import read_pixels
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.images.scan import scan
-from pigeon_edge.retrieval.gallery import parts_of
+from pigeon_edge.retrieval.gallery import parts_of, read_index
 from pigeon_edge.retrieval.refine import RefinementSettings
 from pigeon_export.lint.rules import lint
 from pigeon_export.pack.card import model_card
@@ -197,10 +196,11 @@ def _describe(
 
 def _open_tables(folder: Path) -> tuple[Any, Any]:
     try:
-        index = faiss.read_index(str(folder / "gallery" / "index.faiss"), faiss.IO_FLAG_MMAP_IFC)
+        index = read_index(folder / "gallery" / "index.faiss")
         return index, np.load(folder / "cells" / "centroid_lat_lng.npy", allow_pickle=False)
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"expected geocells and a gallery, {str(error).splitlines()[0]}; make them again") from error
+    except (BundleError, ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0].removeprefix(f"{folder}/").removesuffix("; copy the bundle again")
+        raise InputError(f"expected geocells and a gallery, {reason}; make them again") from error
 
 
 def _check_fit(encoding: Encoding, description: Description) -> None:

@@ -43,7 +43,8 @@ def gallery(
     ] = LocationsPreset.TOY,
     limit_per_place: Annotated[int, typer.Option("--per-place", min=1, help="Photographs a place, at most.")] = 4,
     codes: Annotated[
-        CodesName, typer.Option("--codes", help="full: 8 bits a component. small: a tenth of the file.")
+        CodesName,
+        typer.Option("--codes", help="full: 8 bits a component. small: a tenth of the file, with many photographs."),
     ] = CodesName.FULL,
 ) -> None:
     """Embed the training photographs with the graph that ships, and index them."""

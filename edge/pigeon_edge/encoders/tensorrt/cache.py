@@ -23,6 +23,7 @@ from pigeon_edge.encoders.tensorrt.key import EngineKey
 from pigeon_edge.errors import EngineError, UnfitEngineError, UsageError
 from pigeon_edge.files import replacing_folder, write_json
 from pigeon_edge.settings import read_settings
+from pigeon_edge.system.cache_folder import cache_folder
 
 SCHEMA = "pigeon-edge/engine@1"
 PLAN, RECORD = "engine.plan", "engine.json"
@@ -173,11 +174,8 @@ class EngineCache:
 
 
 def default_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the cache's folder: in $PIGEON_EDGE_CACHE, else $XDG_CACHE_HOME/pigeon-edge, else ~/.cache/pigeon-edge."""
-    if own := environment.get("PIGEON_EDGE_CACHE"):
-        return Path(own) / "engines"
-    home = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "pigeon-edge" / "engines"
+    """Return the folder of engines in ``cache_folder``."""
+    return cache_folder(environment) / "engines"
 
 
 def _read(folder: Path) -> BuiltEngine:
