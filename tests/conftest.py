@@ -31,3 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     return "planet" if "planet" in getattr(item, "fixturenames", ()) else item.path.name
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests had no photographs to run on: nobody reads through a list of skipped ones."""
+    reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    missing = sum("../shared" in reason for reason in reasons)
+    if missing:
+        terminalreporter.write_line(
+            f"{missing} tests did not run: they read real files in ../shared, which is not here"
+        )

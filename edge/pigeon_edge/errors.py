@@ -11,6 +11,7 @@
     ├── MissingToolError     8   something outside the project is not installed
     ├── NotWorthItError      9   a quantized engine was demanded that is no faster, or not accurate, on this machine
     └── TemporaryError      75   worth trying again later
+        └── UntriedError    75   a program could not be started, or was killed from outside
 
 A message is one line: what was expected, what came, what to do.
 """
@@ -80,3 +81,7 @@ class TemporaryError(PigeonError):
     """Raised when the same call is worth trying again later."""
 
     exit_code = 75
+
+
+class UntriedError(TemporaryError):
+    """Raised when a program could not be started, or was killed from outside: nothing is known of what it was for."""

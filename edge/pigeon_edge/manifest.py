@@ -1,4 +1,4 @@
-"""A manifest of photographs with known coordinates: the CSV that training, calibration and evaluation read.
+"""A manifest of photographs with known coordinates: the CSV or Parquet that training, calibration and evaluation read.
 
 Columns ``path, lat, lng`` are required; ``place_id, month, heading_deg, country_code, country, admin1, author`` are
 optional, others are ignored. Paths are relative to the manifest's folder. Rows of one ``place_id`` (its own row where
@@ -68,12 +68,34 @@ def lat_lng_of_rows(rows: Sequence[PhotoRow]) -> npt.NDArray[np.float64]:
 
 
 def read_manifest(path: Path) -> list[PhotoRow]:
-    """Read a manifest. Raises InputError, naming the line, where a row cannot be meant."""
+    """Read a manifest, Parquet by its name. Raises InputError, naming the line, where a row cannot be meant."""
+    if is_parquet(path):
+        return rows_of_records(path, _parquet_records(path))
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return rows_of_records(path, csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: expected a manifest (CSV with path, lat, lng), {error}") from error
+
+
+def is_parquet(path: Path) -> bool:
+    """Tell a manifest in Parquet by its name."""
+    return path.suffix.lower() in {".parquet", ".pq"}
+
+
+def _parquet_records(path: Path) -> list[dict[str, str | None]]:
+    import pyarrow.parquet  # which the device does not have, and CSV does not need
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: expected a manifest (Parquet with path, lat, lng), {reason}") from error
+    return [{name: _text(value) for name, value in record.items()} for record in table.to_pylist()]
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def rows_of_records(path: Path, records: Iterable[Mapping[str, str | None]]) -> list[PhotoRow]:

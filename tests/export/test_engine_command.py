@@ -60,7 +60,7 @@ def test_what_cannot_be_meant_is_one_line(export_engine, tmp_path, arguments, co
     found = export_engine(*arguments)
     assert (found.returncode, found.stdout) == (code, "")
     assert words in found.stderr.splitlines()[-1]
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "engines").exists()
 
 
 @pytest.mark.skipif(has_nvidia_driver(), reason="a driver of NVIDIA's is loaded here")
@@ -81,7 +81,7 @@ def test_an_rtx_engine_is_written_for_a_stated_gpu_and_said_to_be_untested(expor
     assert json.loads(found.stdout) == {
         "plan": "toy.plan", "precision": "int8", "target": "8.6", "sha256": sha256_of(plan), "tested": False,
     }  # fmt: skip
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "engines").exists()
     assert "Layers:" in (tmp_path / "build.log").read_text()
 
 

@@ -40,14 +40,14 @@ def collection(path, *features):
 @pytest.fixture(scope="module")
 def admin1():
     if not SHARED.is_dir():
-        pytest.skip(f"the real boundaries of {SHARED} are not on this machine")
+        pytest.skip("needs the real boundaries of ../shared/data")
     return read_boundaries(SHARED / "boundaries" / "admin1.geojson.gz")
 
 
 @pytest.fixture(scope="module")
 def countries():
     if not SHARED.is_dir():
-        pytest.skip(f"the real boundaries of {SHARED} are not on this machine")
+        pytest.skip("needs the real boundaries of ../shared/data")
     return read_boundaries(SHARED / "boundaries" / "countries_50m.geojson.gz")
 
 

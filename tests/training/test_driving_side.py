@@ -36,7 +36,7 @@ def test_codes_are_two_letters_each_once():
 
 def test_every_country_drives_as_the_table_of_others_says():
     if not SHARED.is_dir():
-        pytest.skip(f"the real tables of {SHARED} are not on this machine")
+        pytest.skip("needs the real tables of ../shared/data")
     countries = read_boundaries(SHARED / "boundaries" / "countries_50m.geojson.gz").names
     code_of = {name.country: name.country_code for name in countries}
     table = json.loads((SHARED / "tables" / "driving_side.json").read_text())

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.manifest import PhotoRow, write_manifest
+from pigeon_edge.manifest import PhotoRow, read_manifest, write_manifest
 from pigeon_training.data.dataset import read_split
 from pigeon_training.data.manifests.bad_rows import Defect
 from pigeon_training.data.manifests.contamination import contamination, photo_id
 from pigeon_training.data.manifests.examination import examine
-from pigeon_training.data.manifests.table import read_photo_rows, read_table, texts_of, with_columns, write_table
+from pigeon_training.data.manifests.table import read_table, texts_of, with_columns, write_table
 
 
 def unwatched(rows, total):
@@ -118,7 +118,7 @@ def test_unknown_columns_and_texts_survive_in_csv_and_parquet(tmp_path):
         assert again.column_names == ["path", "lat", "lng", "note", "month", "climate"]
         assert texts_of(again, "note") == ['said "hi"\nthere', ""]
         assert texts_of(again, "lat") == ["1.50", "3"]
-        assert [(one.path.name, one.lat, one.month) for one in read_photo_rows(tmp_path / name)] == [
+        assert [(one.path.name, one.lat, one.month) for one in read_manifest(tmp_path / name)] == [
             ("a, b.jpg", 1.5, 6),
             ("c.jpg", 3.0, None),
         ]

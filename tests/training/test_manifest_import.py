@@ -13,7 +13,7 @@ from pigeon_edge.manifest import read_manifest
 from pigeon_training.data.manifests.bad_rows import Defect
 from pigeon_training.data.manifests.importing import import_dataset
 from pigeon_training.data.manifests.layouts import LAYOUTS
-from pigeon_training.data.manifests.table import moved_paths, read_photo_rows, write_table
+from pigeon_training.data.manifests.table import moved_paths, write_table
 
 JPEG = io.BytesIO()
 Image.new("RGB", (8, 8), "teal").save(JPEG, "JPEG")
@@ -32,7 +32,7 @@ def rows_of(kind, folder, ending="csv"):
     imported = import_dataset(LAYOUTS[kind], folder)
     out = folder / f"manifest.{ending}"
     write_table(out, imported.table)
-    return read_photo_rows(out), Counter(bad.defect for bad in imported.bad)
+    return read_manifest(out), Counter(bad.defect for bad in imported.bad)
 
 
 @pytest.mark.parametrize(("kind", "part"), [("osv5m", "train"), ("osv5m-test", "test")])

@@ -56,7 +56,7 @@ def run_program(bundle_folder: Path) -> Run:
 def shared_data() -> Path:
     """Return the folder of real photographs and video; without it the test is skipped."""
     if not SHARED_DATA.is_dir():
-        pytest.skip(f"the real photographs and video of {SHARED_DATA} are not on this machine")
+        pytest.skip("needs the real photographs and video of ../shared/data")
     return SHARED_DATA
 
 

@@ -19,21 +19,17 @@ from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import command_group
 from pigeon_edge.errors import MissingToolError, PigeonError
 
-_EXTRA_OF_MODULE = {
-    "torch": "train",
-    "transformers": "train",
-    "scipy": "train",
-    "shapely": "train",
-    "sklearn": "train",
-    "matplotlib": "calibrate",
-    "onnx": "calibrate",
-    "onnxruntime": "calibrate",
-    "safetensors": "calibrate",
-}
+_BUILD_COMMANDS = ("train", "calibrate", "export")
+"""Each has an extra of its own name, which brings all that it imports."""
 
+_BUILD_MODULES = frozenset((
+    "google", "huggingface_hub", "matplotlib", "onnx", "onnxruntime", "pyarrow", "pyogrio", "rasterio", "safetensors",
+    "scipy", "shapely", "sklearn", "torch", "transformers",
+))  # fmt: skip
+"""What those extras bring, as it is imported."""
 
-_TORCH = ("torch", "transformers")
-"""What the extra "export" brings as well, without all else that training needs."""
+_DEVICE_MODULES = frozenset(("PIL", "faiss", "numpy", "onnxruntime", "openvino", "rich", "typer"))
+"""What comes with the package itself."""
 
 
 class PluggableGroup(TyperGroup):
@@ -103,10 +99,14 @@ def _fail(error: PigeonError) -> NoReturn:
 def _missing_extra(error: ModuleNotFoundError) -> PigeonError:
     """Return which extra to install for a module that a command needs. Raises the error itself for any other module."""
     module = (error.name or "").partition(".")[0]
-    if module not in _EXTRA_OF_MODULE:
+    command = next(iter(sys.argv[1:2]), "")
+    if command in _BUILD_COMMANDS and module in _BUILD_MODULES:
+        extra = f"[{command}]"
+    elif module in _DEVICE_MODULES:
+        extra = ""
+    else:
         raise error
-    extra = "export" if module in _TORCH and "export" in sys.argv[1:2] else _EXTRA_OF_MODULE[module]
-    return MissingToolError(f"this command needs {module}, which is not installed: pip install 'pigeon-edge[{extra}]'")
+    return MissingToolError(f"this command needs {module}, which is not installed: pip install 'pigeon-edge{extra}'")
 
 
 def _plugins() -> dict[str, EntryPoint]:

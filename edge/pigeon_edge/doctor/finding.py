@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from pigeon_edge.errors import EngineError, MissingToolError, PigeonError
+from pigeon_edge.errors import EngineError, MissingToolError, PigeonError, UntriedError
 
 
 class Status(str, Enum):
@@ -29,6 +29,9 @@ class Finding:
     error: type[PigeonError] = EngineError
 
 
+UNTRIED = "see that memory and processes are free (dmesg tells who killed it), and run pigeon-edge doctor again"
+
+
 def ok(what: str) -> Finding:
     """Return a finding that needs nothing done."""
     return Finding(Status.OK, what)
@@ -45,5 +48,10 @@ def fail(what: str, remedy: str, error: type[PigeonError] = EngineError) -> Find
 
 
 def broken(error: PigeonError, remedy: str) -> Finding:
-    """Return the finding that trying something has failed: it is not installed, or it does not run."""
+    """Return the finding that trying something has failed: it is not installed, it does not run, or nobody knows.
+
+    ``remedy`` is for what is not installed or does not run; where it could not be tried, no cure is known.
+    """
+    if isinstance(error, UntriedError):
+        return fail(str(error), UNTRIED, UntriedError)
     return fail(str(error), remedy, MissingToolError if isinstance(error, MissingToolError) else EngineError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pigeon_edge.doctor.finding import Finding, warn
-from pigeon_edge.errors import EngineError, MissingToolError
+from pigeon_edge.errors import EngineError, MissingToolError, UntriedError
 from pigeon_edge.system.files import FILE_SYSTEM
 from pigeon_edge.system.machine import Machine, has_nvidia_driver, is_jetson, this_machine
 from pigeon_edge.system.memory import meminfo
@@ -91,7 +92,13 @@ class Host:
         return _answer(ask(command, self.self_test_s))
 
 
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
+"""Signals that a program gets from others, such as a kernel without memory; of its own crashes it dies otherwise."""
+
+
 def _answer(outcome: Outcome) -> dict[str, Any]:
+    if -outcome.code in _FROM_OUTSIDE:  # whatever it tried, that is not to blame
+        raise UntriedError(f"the process that tried it was {outcome.ending}")
     if outcome.code:
         raise (MissingToolError if outcome.code == MissingToolError.exit_code else EngineError)(outcome.ending)
     answer: dict[str, Any] = json.loads(outcome.output.splitlines()[-1])

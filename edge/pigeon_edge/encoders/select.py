@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 
 from pigeon_edge.bundle.format import GRAPH, Bundle
 from pigeon_edge.encoders.onnxruntime import OnnxRuntimeEncoder
@@ -68,7 +70,9 @@ def open_graph(graph: Path, engine: Engine = Engine.AUTO) -> Encoder:
     if engine is Engine.TENSORRT:
         raise UsageError(f"{graph}: expected a bundle for --engine tensorrt, whose engines are built of bundles")
     chosen = on_processor() if engine is Engine.AUTO else engine
-    return OpenVinoEncoder(graph) if chosen is Engine.OPENVINO else OnnxRuntimeEncoder(graph)
+    if chosen not in ON_PROCESSOR:
+        raise UsageError(f"{graph}: expected one of {', '.join(each.value for each in ON_PROCESSOR)}, found {chosen}")
+    return ON_PROCESSOR[chosen](graph)
 
 
 def find_engine(bundle: Bundle) -> tuple[TensorRt, BuiltEngine]:
@@ -80,6 +84,11 @@ def find_engine(bundle: Bundle) -> tuple[TensorRt, BuiltEngine]:
     api = load_tensorrt(installed_flavour())
     return api, EngineCache(default_folder()).find(EngineKey.of(bundle, api, gpu, l4t_branch()))
 
+
+ON_PROCESSOR: Mapping[Engine, Callable[[Path], Encoder]] = MappingProxyType(
+    {Engine.OPENVINO: OpenVinoEncoder, Engine.ONNXRUNTIME: OnnxRuntimeEncoder}
+)
+"""What runs graphs on processors, by name."""
 
 EXACT_ON_OPENVINO = ("amx_int8", "avx512_vnni", "avx_vnni")
 """Instructions that add int8 products in 32 bits. With AVX2 alone OpenVINO adds them in 16, which saturate."""

@@ -26,8 +26,9 @@ KNOWN_FAULTS = (
     KnownFault(
         "pillow",
         (13,),
-        "reads no uncompressed TIFF in YCbCr",
-        "save such files with LZW compression, or pip install 'pillow>=13', which needs Python 3.11",
+        "reads no uncompressed TIFF in YCbCr, and has holes in its TIFF decoder that 13 mends",
+        "pip install 'pillow>=13', which needs Python 3.11; until then open no TIFF of strangers, and save such files "
+        "with LZW compression",
     ),
     KnownFault(
         "faiss-cpu", (1, 14, 2), "reads a gallery into memory instead of mapping it", "pip install 'faiss-cpu>=1.14.2'"

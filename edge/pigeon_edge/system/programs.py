@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pigeon_edge.errors import MissingToolError, TemporaryError
+from pigeon_edge.errors import MissingToolError, TemporaryError, UntriedError
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Outcome:
 def ask(command: Sequence[str], timeout_s: float) -> Outcome:
     """Run a program to its end, with no input.
 
-    Raises MissingToolError where it is not installed or cannot be started, TemporaryError where it takes longer than
-    ``timeout_s``; it and all that it started are then killed.
+    Raises MissingToolError where it is not installed; UntriedError where it cannot be started; TemporaryError where
+    it takes longer than ``timeout_s``: it and all that it started are then killed.
     """
     if shutil.which(command[0]) is None:
         raise MissingToolError(f"{command[0]} is not installed")
@@ -49,7 +49,7 @@ def ask(command: Sequence[str], timeout_s: float) -> Outcome:
             start_new_session=True,
         )
     except OSError as error:
-        raise MissingToolError(f"{command[0]} cannot be started ({error.strerror})") from error
+        raise UntriedError(f"{command[0]} cannot be started ({error.strerror})") from error
     with process:
         return _outcome(process, command[0], timeout_s)
 

@@ -12,12 +12,22 @@ from tests.edge.machine_trees import laptop, meminfo, orin_nano, write_program, 
 
 from pigeon_edge.cli.options import TOY_PLANET
 from pigeon_edge.doctor.cameras import check_cameras
-from pigeon_edge.doctor.finding import Status, ok
+from pigeon_edge.doctor.finding import UNTRIED, Status, ok
 from pigeon_edge.doctor.gstreamer import check_gstreamer
 from pigeon_edge.doctor.host import Host, may_use
 from pigeon_edge.doctor.libraries import check_faiss, check_video
 from pigeon_edge.doctor.memory import check_cma, check_memory
 from pigeon_edge.errors import EngineError, MissingToolError
+
+
+def test_what_could_not_be_tried_is_told_without_a_cure_for_something_else(orin, fake_python):
+    killed = check_faiss(replace(orin, python=fake_python("kill -KILL $$")))
+    assert (killed.what, killed.remedy) == ("the process that tried it was killed by SIGKILL", UNTRIED)
+    program = fake_python("exit 0")
+    program.write_text("no program")
+    unstarted = check_faiss(replace(orin, python=program))
+    assert ("cannot be started" in unstarted.what, unstarted.remedy) == (True, UNTRIED)
+    assert "pip" not in UNTRIED
 
 
 def test_faiss_must_map_galleries_and_be_there(orin, fake_python):

@@ -20,7 +20,7 @@ NewFolderOption = Annotated[Path, typer.Option("--out", help="A new folder for t
 
 
 class Kind(str, Enum):
-    """A data set whose layout is known, see ``data/manifests/layouts.py``."""
+    """A data set whose layout is known, see ``data/manifests/layouts.py``; or one's own photographs."""
 
     OSV5M = "osv5m"
     OSV5M_TEST = "osv5m-test"
@@ -30,6 +30,7 @@ class Kind(str, Enum):
     YFCC4K = "yfcc4k"
     YFCC26K = "yfcc26k"
     GWS15K = "gws15k"
+    PHOTOS = "photos"
 
 
 @app.command(
@@ -37,6 +38,7 @@ class Kind(str, Enum):
     epilog=examples(
         "pigeon-edge train manifest import osv5m data/osv5m --out data/osv5m/manifest.csv",
         "pigeon-edge train manifest import im2gps3k data/im2gps3k --out im2gps3k.csv",
+        "pigeon-edge train manifest import photos ~/Pictures --out pictures.csv",
     ),
 )
 def import_(
@@ -47,7 +49,13 @@ def import_(
     ],
     out: Annotated[Path, typer.Option("--out", help="The manifest, .csv or .parquet.")],
 ) -> None:
-    """Make a manifest of a published data set. Rows that cannot be used are counted and left out."""
+    """Make a manifest of a published data set, or of your own photographs.
+
+    Of "photos", those count that carry a position. Rows that cannot be used are counted and left out.
+    """
+    if kind is Kind.PHOTOS:
+        _import_photos(folder, out)
+        return
     from pigeon_edge.errors import InputError
     from pigeon_training.data.manifests.bad_rows import report_of
     from pigeon_training.data.manifests.importing import import_dataset
@@ -61,6 +69,23 @@ def import_(
         raise InputError(f"{folder}: not one of {imported.total} rows can be used; are the photographs there?")
     write_table(out, moved_paths(imported.table, folder, out.parent))
     say(f"pigeon-edge: {LAYOUTS[kind.value].title}: {imported.table.num_rows:,} photographs in {out}")
+
+
+def _import_photos(folder: Path, out: Path) -> None:
+    from pigeon_edge.errors import InputError
+    from pigeon_training.data.manifests.own_photographs import import_photographs
+    from pigeon_training.data.manifests.table import moved_paths, write_table
+
+    imported = import_photographs(folder, lambda found, total: progress(found, total, "photographs"))
+    for line in imported.scan.words():
+        say(f"pigeon-edge: {line}")
+    for reason, count in imported.left_out.most_common():
+        say(f"pigeon-edge: {count:>9,} photographs: {reason}")
+    if not imported.table.num_rows:
+        raise InputError(f"{folder}: expected photographs with GPS in EXIF or XMP, found none that has it")
+    write_table(out, moved_paths(imported.table, folder, out.parent))
+    places = len(set(imported.table["place_id"].to_pylist()))
+    say(f"pigeon-edge: {imported.table.num_rows:,} photographs of {places:,} places in {out}")
 
 
 @app.command(

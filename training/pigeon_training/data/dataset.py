@@ -25,11 +25,7 @@ def read_split(manifest: Path, split: Split) -> list[PhotoRow]:
 
 def read_rows(manifest: Path) -> list[PhotoRow]:
     """Return all rows of a CSV or Parquet manifest. Raises InputError where a row cannot be meant."""
-    if manifest.suffix.lower() == ".csv":
-        return read_manifest(manifest)
-    from pigeon_training.data.manifests.table import read_photo_rows  # pyarrow, for Parquet alone
-
-    return read_photo_rows(manifest)
+    return read_manifest(manifest)
 
 
 def read_all_pixels(rows: Sequence[PhotoRow], spec: PreprocessSpec) -> Pixels:

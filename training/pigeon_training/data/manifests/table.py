@@ -17,7 +17,7 @@ import pyarrow.parquet
 from pigeon_edge.errors import InputError
 from pigeon_edge.files import replacing
 from pigeon_edge.geodesy import Floats
-from pigeon_edge.manifest import PhotoRow, read_manifest, rows_of_records
+from pigeon_edge.manifest import is_parquet
 
 Table: TypeAlias = pa.Table
 
@@ -27,7 +27,7 @@ REQUIRED = ("path", "lat", "lng")
 def read_table(path: Path) -> Table:
     """Read every column as text, missing values as empty. Raises InputError where ``path, lat, lng`` are not there."""
     try:
-        table = pa.parquet.read_table(path) if _is_parquet(path) else _read_csv(path)
+        table = pa.parquet.read_table(path) if is_parquet(path) else _read_csv(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: expected a manifest (CSV or Parquet), {' '.join(str(error).split())}") from error
     missing = [column for column in REQUIRED if column not in table.column_names]
@@ -40,17 +40,10 @@ def read_table(path: Path) -> Table:
 def write_table(path: Path, table: Table) -> None:
     """Write a table by rename, as Parquet or as CSV by the name's ending."""
     with replacing(path) as scratch:
-        if _is_parquet(path):
+        if is_parquet(path):
             pa.parquet.write_table(table, scratch)
         else:
             _write_csv(scratch, table)
-
-
-def read_photo_rows(path: Path) -> list[PhotoRow]:
-    """Return the rows of a CSV or Parquet manifest. Raises InputError where a row cannot be meant."""
-    if not _is_parquet(path):
-        return read_manifest(path)
-    return rows_of_records(path, read_table(path).to_pylist())
 
 
 def lat_lng_of(table: Table) -> Floats:
@@ -86,10 +79,6 @@ def moved_paths(table: Table, folder: Path, target: Path) -> Table:
 
 def _joined(way: str, path: str) -> str:
     return Path(os.path.normpath(Path(way, path))).as_posix() if path else ""
-
-
-def _is_parquet(path: Path) -> bool:
-    return path.suffix.lower() in {".parquet", ".pq"}
 
 
 def _read_csv(path: Path) -> Table:

@@ -20,9 +20,9 @@ from PIL import Image
 
 from pigeon_edge.errors import InputError, UsageError
 from pigeon_edge.files import replacing_folder
-from pigeon_edge.manifest import PhotoRow
+from pigeon_edge.manifest import PhotoRow, read_manifest
 from pigeon_training.data.manifests.strips import headings_deg
-from pigeon_training.data.manifests.table import Table, read_photo_rows, read_table, with_columns, write_table
+from pigeon_training.data.manifests.table import Table, read_table, with_columns, write_table
 from pigeon_training.data.photographs import read_rgb
 
 MANIFEST, UNREADABLE = "manifest.csv", "unreadable.csv"
@@ -50,7 +50,7 @@ def cut_views(manifest: Path, out: Path, cut: Cutter, views: int, watch: Watch) 
     """
     if out.exists():
         raise UsageError(f"{out}: is there already; name another folder, or remove it")
-    rows, table = read_photo_rows(manifest), read_table(manifest)
+    rows, table = read_manifest(manifest), read_table(manifest)
     with replacing_folder(out, MANIFEST) as scratch:
         reasons = list(watch(_written(rows, scratch, cut), len(rows)))  # of each strip, empty where it has views
         kept = [number for number, reason in enumerate(reasons) if not reason]
