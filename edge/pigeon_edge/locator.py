@@ -106,13 +106,16 @@ class Locator:
             within_km=promise.within_km,
             place=self.cells.places[best],
             levels=self.cells.levels(cell_posterior, best),
-            candidates=self._candidates(refined),
+            candidates=self._candidates(refined, cell_posterior),
             refinement=Refinement(refined.moved_km, row if row >= 0 else None),
         )
 
-    def _candidates(self, refined: Refined) -> tuple[Candidate, ...]:
+    def _candidates(self, refined: Refined, cell_posterior: npt.NDArray[np.float64]) -> tuple[Candidate, ...]:
         rows = zip(refined.lat_lng, refined.probability.tolist(), refined.cells.tolist(), strict=True)
-        return tuple(Candidate(_lat_lng(point), chance, cell, self.cells.places[cell]) for point, chance, cell in rows)
+        return tuple(
+            Candidate(_lat_lng(point), float(cell_posterior[cell]), share, cell, self.cells.places[cell])
+            for point, share, cell in rows
+        )
 
 
 def open_locator(bundle: Bundle, engine: Engine = Engine.AUTO, confidence: ConfidenceSettings | None = None) -> Locator:

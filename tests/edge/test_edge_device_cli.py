@@ -37,7 +37,7 @@ def test_locate_json_is_one_event_a_line_with_the_candidates_asked_for(located, 
 def test_locate_top_k_prints_a_row_for_each_further_candidate(located, photographs):
     rows = located("locate", photographs / "1-red.png", "--top-k", "2").stdout.splitlines()[1:]
     assert len(rows) == 2
-    assert "Plain, Verda (0%)" in rows[1]
+    assert "Plain, Verda (geocell 0%)" in rows[1]
 
 
 def test_locate_with_a_broken_photograph_tells_the_others_and_exits_3(located, photographs):

@@ -256,7 +256,7 @@ def test_locate_prints_the_surroundings_under_each_photograph(pigeon, telling, p
 def test_locate_json_and_geotag_tell_the_surroundings(pigeon, telling, photographs, tmp_path):
     options = ("--bundle", telling.path, "--engine", "onnxruntime")
     red, green, _ = map(json.loads, pigeon("locate", photographs, "--json", *options).stdout.splitlines())
-    assert red["schema"] == "pigeon-edge/event@1"
+    assert red["schema"] == "pigeon-edge/event@2"
     assert red["environment"]["elevation_m"] > 10 * green["environment"]["elevation_m"]
     for name in ("a.geojson", "a.csv"):
         assert pigeon("geotag", photographs, "--out", name, *options).returncode == 0

@@ -44,12 +44,13 @@ def test_the_nearest_photograph_of_the_cell_answers(locator, colour, row, point)
     assert estimate.refinement.moved_km == pytest.approx(float(haversine_km((10, 10), point)), abs=1e-2)
 
 
-def test_candidates_are_best_first_and_sum_to_1(locator):
+def test_candidates_are_best_first_and_their_shares_sum_to_1(locator):
     [estimate] = locator.locate(_of_one_colour((150, 100, 5)))
-    chances = [candidate.probability for candidate in estimate.candidates]
+    shares = [candidate.share for candidate in estimate.candidates]
     assert [candidate.cell for candidate in estimate.candidates] == [0, 1]
-    assert chances == sorted(chances, reverse=True)
-    assert sum(chances) == pytest.approx(1)
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1)
+    assert estimate.candidates[0].probability == estimate.levels.cell
     assert estimate.candidates[0].lat_lng == estimate.lat_lng
 
 
@@ -85,7 +86,7 @@ def test_the_fake_encoder_and_the_engine_give_one_answer(tiny, locator):
 def test_an_event_is_this_document(locator):
     [estimate] = locator.locate(_of_one_colour(GREEN))
     assert event.located("a.jpg", estimate, "tiny@0123") == {
-        "schema": "pigeon-edge/event@1",
+        "schema": "pigeon-edge/event@2",
         "source_id": "a.jpg",
         "status": "located",
         "location": {
@@ -104,6 +105,7 @@ def test_an_event_is_this_document(locator):
                 "lat": 45.0,
                 "lon": -100.0,
                 "probability": 1.0,
+                "share": 1.0,
                 "cell": 1,
                 "place": {"country_code": "XV", "country": "Verda", "admin1": "Plain"},
             },
@@ -111,6 +113,7 @@ def test_an_event_is_this_document(locator):
                 "lat": 12.0,
                 "lon": 11.0,
                 "probability": 0.0,
+                "share": 0.0,
                 "cell": 0,
                 "place": {"country_code": "XR", "country": "Rubra", "admin1": "North"},
             },
@@ -122,7 +125,7 @@ def test_an_event_is_this_document(locator):
 
 def test_a_failure_is_this_document():
     assert event.failed("a.jpg", InputError("a.jpg: no such file"), "tiny@0123") == {
-        "schema": "pigeon-edge/event@1",
+        "schema": "pigeon-edge/event@2",
         "source_id": "a.jpg",
         "status": "error",
         "error": "a.jpg: no such file",

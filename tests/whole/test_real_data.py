@@ -93,7 +93,7 @@ def test_video_becomes_events_at_the_rate_asked_for(shared_data, run_program, ev
     assert all(earlier < later for earlier, later in pairwise(times_s))
     assert len(events) == pytest.approx(times_s[-1] * 2 + 1, abs=1)
     for event in events:
-        assert event["schema"] == "pigeon-edge/event@1"
+        assert event["schema"] == "pigeon-edge/event@2"
         assert (event["source_id"], event["status"]) == (str(source), "located")
         assert math.isfinite(event["location"]["radius_m"])
         assert event["location"]["radius_m"] > 0

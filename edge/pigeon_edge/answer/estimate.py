@@ -31,10 +31,15 @@ class Levels:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One geocell's answer: its best point, its probability (0..1) after refinement."""
+    """One geocell's answer: its best point.
+
+    ``probability`` (0..1) is the geocell's own, as in ``Levels.cell``. ``share`` (0..1) is what refinement gives it
+    among the candidates, whose shares add up to 1: they are ranked by it, and it is no probability.
+    """
 
     lat_lng: LatLng
     probability: float
+    share: float
     cell: int
     place: Place
 
@@ -115,7 +120,13 @@ class Estimate:
             "place": _names(self.place),
             "levels": {level: round(value, 4) for level, value in vars(self.levels).items()},
             "candidates": [
-                {**_point(c.lat_lng), "probability": round(c.probability, 4), "cell": c.cell, "place": _names(c.place)}
+                {
+                    **_point(c.lat_lng),
+                    "probability": round(c.probability, 4),
+                    "share": round(c.share, 4),
+                    "cell": c.cell,
+                    "place": _names(c.place),
+                }
                 for c in self.candidates
             ],
             "refinement": {

@@ -119,7 +119,7 @@ def _rows_of(event: Event) -> list[tuple[str, ...]]:
         _name(event["place"]),
     )
     further = event["candidates"][1:]
-    others = [("", _point(c), *("",) * 4, f"{_name(c['place'])} ({c['probability']:.0%})") for c in further]
+    others = [("", _point(c), *("",) * 4, f"{_name(c['place'])} (geocell {c['probability']:.0%})") for c in further]
     return [first, *others]
 
 

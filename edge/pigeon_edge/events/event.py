@@ -1,6 +1,6 @@
 """The event: one JSON object for each photograph or frame, the same in files, on stdout and on the wire.
 
-schema      "pigeon-edge/event@1"
+schema      "pigeon-edge/event@2"
 source_id   the file or camera
 status      "located", "withheld" (too unsure for the distance that was asked for) or "error"
 location    lat, lon (degrees, datum WGS84), radius_m, radius_coverage,      }
@@ -8,7 +8,8 @@ location    lat, lon (degrees, datum WGS84), radius_m, radius_coverage,      }
             to be, null where it may claim nothing                           } see estimate.Estimate
 place       country_code, country, admin1                                    }
 levels      probability of the country, the admin1 and the geocell           }
-candidates  [{lat, lon, probability, cell, place}], best first               }
+candidates  [{lat, lon, probability, share, cell, place}], best first:       }
+            probability of the geocell, share of it among the candidates     }
 refinement  applied, moved_m, photograph (row of the gallery)                }
 environment what the surroundings are estimated to be, where the bundle tells; any key may be absent:
             elevation_m, population_per_km2, temperature_c, temperature_range_c, precipitation_mm,
@@ -35,7 +36,7 @@ from pigeon_edge.images.position import Position
 
 Event: TypeAlias = dict[str, Any]
 
-SCHEMA = "pigeon-edge/event@1"
+SCHEMA = "pigeon-edge/event@2"
 
 
 _OF_AN_ANSWER = ("location", "place", "levels", "candidates", "refinement", "environment")
