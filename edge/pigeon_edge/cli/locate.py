@@ -138,6 +138,6 @@ def _name(place: Event) -> str:
 def _aligned(line: tuple[str, ...], widths: Sequence[int]) -> str:
     """Return a row in columns: words to the left, numbers to the right."""
     *columns, last = line
-    aligned = zip(columns, widths, (False, False, True, True, True, True), strict=True)
+    aligned = zip(columns, widths, (False, True, True, True, True, True), strict=True)
     cells = [text.rjust(width) if right else text.ljust(width) for text, width, right in aligned]
     return "  ".join([*cells, last]).rstrip()

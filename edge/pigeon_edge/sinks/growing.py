@@ -35,6 +35,9 @@ def growing_file(path: Path, kind: Format) -> Iterator[Write]:
         with events_file(path, kind) as write:
             yield write
         return
+    if kind not in _WRITERS:
+        known = ", ".join(each.value for each in _WRITERS)
+        raise UsageError(f"{path}: expected a format that can grow ({known}), found {kind.value}; name another file")
     try:
         with _opened(path) as file:
             yield _WRITERS[kind](file, path)
