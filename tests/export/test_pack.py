@@ -11,20 +11,26 @@ import onnx
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file
+from typer.testing import CliRunner
 
 from pigeon_calibration.gate.thresholds import marked
 from pigeon_calibration.int8 import quantize
 from pigeon_edge.answer.confidence import UNFITTED
-from pigeon_edge.bundle.format import TWIN, open_bundle, verify
+from pigeon_edge.bundle.format import GRAPH, TWIN, open_bundle, verify
 from pigeon_edge.bundle.gallery_writer import Clusters, write_gallery
+from pigeon_edge.cli.main import app as edge_app
 from pigeon_edge.encoders import Engine, open_encoder, open_graph
+from pigeon_edge.encoders.tensorrt.cache import EnginePrecision
 from pigeon_edge.errors import BundleError, GateError, InputError, PigeonError, UsageError
 from pigeon_edge.files import sha256_of
 from pigeon_edge.images.photograph import read_pixels
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.locator import open_locator
 from pigeon_edge.retrieval.published import PaperRefinement
+from pigeon_export.engine.candidates import candidate
 from pigeon_export.graph.to_onnx import to_onnx
+from pigeon_export.half.convert import to_half
+from pigeon_export.half.tolerances import precision_of
 from pigeon_export.pack.pack import Naming, Parts, pack
 from pigeon_training.data.geography.climate import CLIMATES
 from pigeon_training.data.tasks import RegressionScale
@@ -222,9 +228,52 @@ def test_old_bundle_stays_where_a_new_one_fails(parts, tmp_path):
     assert open_bundle(tmp_path / "tiny.pigeon").digest == before
 
 
-def test_a_graph_of_full_precision_is_no_encoder_that_ships(parts, graphs, tmp_path):
-    with pytest.raises(InputError, match=r"full\.onnx: expected a quantized graph, found one of full precision"):
-        pack(replace(parts, encoder=graphs[0]), NAMING, PaperRefinement(), tmp_path / "out.pigeon")
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_graph_of_full_precision_ships_and_is_marked(parts, graphs, tmp_path, precision):
+    """The way out for a model whose INT8 misses the gate."""
+    graph = graphs[0]
+    if precision == "fp16":
+        graph = tmp_path / "half.onnx"
+        onnx.save_model(to_half(onnx.load_model(str(graphs[0]))), str(graph))
+    pack(replace(parts, encoder=graph), NAMING, PaperRefinement(), tmp_path / "full.pigeon")
+    bundle = open_bundle(tmp_path / "full.pigeon")
+    assert bundle.description.precision == precision
+    assert json.loads((bundle.path / "manifest.json").read_text())["encoder"]["precision"] == precision
+    assert f"the encoder computes in {precision}: no INT8 graph" in (bundle.path / "MODEL_CARD.md").read_text()
+    told = CliRunner().invoke(edge_app, ["bundle", "info", str(bundle.path)])
+    assert f"in {precision}: no INT8 graph of it, larger and slower" in told.stdout
+    pixels = np.stack([read_pixels(tmp_path / "probes" / f"{n}.png", PreprocessSpec(32)) for n in range(2)])
+    quantized = tmp_path / "int8.pigeon"
+    pack(parts, NAMING, PaperRefinement(), quantized)
+    for one, other in zip(
+        open_locator(bundle, Engine.ONNXRUNTIME).locate(pixels),
+        open_locator(open_bundle(quantized), Engine.ONNXRUNTIME).locate(pixels),
+        strict=True,
+    ):
+        assert one.lat_lng == pytest.approx(other.lat_lng, abs=1e-3)
+
+
+def test_a_bundle_of_full_precision_becomes_an_fp16_engine(parts, graphs, tmp_path):
+    pack(replace(parts, encoder=graphs[0]), NAMING, PaperRefinement(), tmp_path / "full.pigeon")
+    graph = open_bundle(tmp_path / "full.pigeon").file(GRAPH)
+    assert precision_of(onnx.load_model_from_string(candidate(graph, EnginePrecision.FP16))) == "fp16"
+    with pytest.raises(InputError, match="expected quantized activations for int8"):
+        candidate(graph, EnginePrecision.INT8)
+
+
+def test_a_quantized_graph_says_nothing_of_its_precision(parts, tmp_path):
+    pack(parts, NAMING, PaperRefinement(), tmp_path / "tiny.pigeon")
+    assert "precision" not in json.loads((tmp_path / "tiny.pigeon" / "manifest.json").read_text())["encoder"]
+
+
+def test_a_twin_beside_a_graph_of_full_precision_is_refused(parts, graphs, tmp_path):
+    with pytest.raises(InputError, match="expected an int8 graph beside a full-precision twin"):
+        pack(
+            replace(parts, encoder=graphs[0], full_precision=graphs[0]),
+            NAMING,
+            PaperRefinement(),
+            tmp_path / "a.pigeon",
+        )
 
 
 def test_the_twin_must_be_of_the_same_model(parts, tmp_path, make_tower, make_heads):

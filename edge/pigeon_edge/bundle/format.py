@@ -74,7 +74,11 @@ REQUIRED_FILES = (
 
 @dataclass(frozen=True)
 class Description:
-    """What a bundle says of itself: the manifest without the file table and the digest."""
+    """What a bundle says of itself: the manifest without the file table and the digest.
+
+    ``precision`` is what its graph computes in: "int8", as bundles should, which the manifest then does not say; "fp32"
+    or "fp16" of a model that no INT8 graph was as good as.
+    """
 
     name: str
     created: str
@@ -86,6 +90,7 @@ class Description:
     photographs: int
     refinement: RefinementSettings
     licences: Mapping[str, str]
+    precision: str = "int8"
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest's keys but ``files`` and ``digest``."""
@@ -97,6 +102,7 @@ class Description:
                 "preprocess": self.preprocess.to_json(),
                 "embedding_width": self.embedding_width,
                 "opset": self.opset,
+                **({} if self.precision == "int8" else {"precision": self.precision}),
             },
             "counts": {"cells": self.cells, "clusters": self.clusters, "photographs": self.photographs},
             "refinement": vars(self.refinement),
@@ -118,6 +124,7 @@ class Description:
             photographs=int(counts["photographs"]),
             refinement=read_refinement(document["refinement"]),
             licences={str(key): str(value) for key, value in document["licences"].items()},
+            precision=str(encoder.get("precision", "int8")),
         )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pigeon_edge.bundle.format import Bundle, open_bundle
+from pigeon_edge.bundle.format import Bundle, Description, open_bundle
 from pigeon_edge.bundle.format import verify as verify_bundle
 from pigeon_edge.cli.console import say
 from pigeon_edge.cli.group import command_group, examples
@@ -38,6 +38,10 @@ def verify(directory: Directory) -> None:
     say(f"pigeon-edge: {bundle.label}: all {len(bundle.files)} files are as the manifest says")
 
 
+def _of_precision(told: Description) -> str:
+    return "" if told.precision == "int8" else f"; in {told.precision}: no INT8 graph of it, larger and slower"
+
+
 def _facts(bundle: Bundle) -> dict[str, str]:
     from pigeon_edge.bundle.parts import open_environment
 
@@ -48,7 +52,7 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "digest": bundle.digest,
         "created": told.created,
         "size": f"{size_mb:.1f} MB in {len(bundle.files)} files",
-        "encoder": f"{told.preprocess.size_px} px, embedding of {told.embedding_width}",
+        "encoder": f"{told.preprocess.size_px} px, embedding of {told.embedding_width}{_of_precision(told)}",
         "geocells": f"{told.cells:,}",
         "gallery": f"{told.photographs:,} photographs in {told.clusters:,} clusters",
         **({"surroundings": ", ".join(environment.told)} if environment else {}),

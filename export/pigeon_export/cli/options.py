@@ -17,4 +17,7 @@ def say_bundle(out: Path) -> None:
     from pigeon_edge.bundle.format import open_bundle
 
     bundle = open_bundle(out)
+    precision = bundle.description.precision
+    if precision != "int8":
+        say(f"pigeon-edge: the graph is in {precision}; one of `calibrate int8` is smaller and quicker")
     say(f"pigeon-edge: {bundle.label}, {sum(size for size, _ in bundle.files.values()) / 1e6:.1f} MB in {out}")

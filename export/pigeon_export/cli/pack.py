@@ -28,7 +28,9 @@ PACK_EXAMPLES = examples(
 
 
 def pack(
-    encoder: Annotated[Path, typer.Option("--encoder", help="The quantized graph that ships.")],
+    encoder: Annotated[
+        Path, typer.Option("--encoder", help="The graph that ships; int8, or full precision where INT8 fell short.")
+    ],
     cells: Annotated[Path, typer.Option("--cells", help="The folder that `train cells` wrote.")],
     gallery: Annotated[Path, typer.Option("--gallery", help="The folder that `train gallery` wrote.")],
     probes: Annotated[Path, typer.Option("--probes", help="Photographs for the bundle's self-test.")],

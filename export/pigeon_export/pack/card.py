@@ -41,9 +41,15 @@ def _head(told: Description, about: str) -> str:
 {about or "No description was given."}
 
 - {told.cells:,} geocells; a gallery of {told.photographs:,} photographs in {told.clusters:,} location clusters
-- images of {told.preprocess.size_px} px, embeddings of {told.embedding_width}
+- images of {told.preprocess.size_px} px, embeddings of {told.embedding_width}{_precision(told)}
 - weights: {told.licences["weights"]}; data: {told.licences["data"]}
 - made {told.created}"""
+
+
+def _precision(told: Description) -> str:
+    if told.precision == "int8":
+        return ""
+    return f"\n- the encoder computes in {told.precision}: no INT8 graph of it ships, so that it is larger and slower"
 
 
 def _confidence(settings: ConfidenceSettings) -> str:

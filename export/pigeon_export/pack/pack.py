@@ -28,6 +28,7 @@ from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_edge.images.scan import scan
 from pigeon_edge.retrieval.gallery import parts_of, read_index
 from pigeon_edge.retrieval.refine import RefinementSettings
+from pigeon_export.half.tolerances import precision_of
 from pigeon_export.lint.rules import lint
 from pigeon_export.pack.card import model_card
 
@@ -90,11 +91,9 @@ def pack(parts: Parts, naming: Naming, refinement: RefinementSettings, out: Path
 
 
 def _read_graph(path: Path) -> onnx.ModelProto:
-    """Read the quantized graph. Raises GateError where it fell short, InputError where it breaks an engine's rule."""
+    """Read the graph that ships. Raises GateError where it fell short, InputError where it breaks an engine's rule."""
     model = load_graph(path)
     check_not_unverified(model, path)
-    if all(node.op_type != "DequantizeLinear" for node in model.graph.node):
-        raise InputError(f"{path}: expected a quantized graph, found one of full precision; run `calibrate int8`")
     findings = lint(model)
     if findings:
         raise InputError(f"{path}: breaks a rule of the engines: {findings[0]}; export and calibrate it again")
@@ -141,6 +140,10 @@ def _check_twin(parts: Parts, folder: Path, spec: PreprocessSpec) -> None:
     """Raise InputError where the full-precision graph is not of the same model: engines are built from it."""
     if parts.full_precision is None:
         return
+    if precision_of(load_onnx(parts.encoder)) != "int8":
+        raise InputError(
+            f"{parts.encoder}: expected an int8 graph beside a full-precision twin, found one without int8"
+        )
     if preprocess_spec(load_onnx(parts.full_precision)) != spec:
         raise InputError(f"{parts.full_precision}: expected a graph for the pixels of {parts.encoder}, found another's")
     try:
@@ -191,6 +194,7 @@ def _describe(
         photographs=index.ntotal,
         refinement=refinement,
         licences=naming.licences,
+        precision=precision_of(encoder),
     )
 
 
