@@ -107,6 +107,15 @@ def test_one_group_of_nearly_all_rows_is_told(tmp_path, rows_of, album):
     assert any("11 rows hang together by places and authors" in line for line in lines)
 
 
+@pytest.mark.parametrize(("count", "warned"), [(100, True), (900, False)])
+def test_too_few_places_for_honest_radii_are_told_before_any_work(tmp_path, rows_of, album, count, warned):
+    found = examine(album(rows_of("N", count, 1.0, 2.0)), [], unwatched)
+    assert sum(found.places.values()) == count
+    lines = found.report()
+    assert any(line.startswith("places of them: train ") for line in lines)
+    assert warned == any("needs 20 places of validation and of test each, about 400 in all" in line for line in lines)
+
+
 def test_unknown_columns_and_texts_survive_in_csv_and_parquet(tmp_path):
     (tmp_path / "m.csv").write_text(
         'path,lat,lng,note,month\n"a, b.jpg",1.50,-2,"said ""hi""\nthere",05\nc.jpg,3,4,,\n'

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from pigeon_edge.answer.confidence import FEWEST_PLACES
 from pigeon_edge.errors import InputError
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.manifest import PhotoRow, Split, lat_lng_of_rows
-
-FEWEST_PLACES = 20
-"""With fewer, the conformal rank of 90 % is that of the largest error, or none at all."""
 
 ONE_PLACE_KM = 1.0
 

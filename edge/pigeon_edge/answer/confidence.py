@@ -25,6 +25,10 @@ Doubles = npt.NDArray[np.float64]
 HALF, MOST = 0.5, 0.9
 """The shares of truths that lie within the smaller and within the larger radius."""
 
+FEWEST_PLACES = 20
+"""Held-out places to fit a radius on, and to judge it by: with fewer, the conformal rank of 90 % is that of the largest
+error, or none at all."""
+
 FARTHEST_KM = math.pi * EARTH_RADIUS_KM
 """Half a great circle: a radius of this much excludes nothing."""
 

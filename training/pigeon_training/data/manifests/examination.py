@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pigeon_edge.answer.confidence import FEWEST_PLACES
 from pigeon_edge.manifest import PhotoRow, Split, author_disjoint
 from pigeon_training.data.manifests.bad_rows import BadRow, bad_coordinates, bad_photographs, first_defects, report_of
 from pigeon_training.data.manifests.contamination import Contamination, contamination
@@ -31,6 +32,7 @@ class Examination:
     contamination: Contamination
     clean: Table
     splits: Counter[Split]
+    places: Counter[Split]
     largest_group: int
 
     def report(self) -> list[str]:
@@ -39,12 +41,25 @@ class Examination:
         torn = [f"{count:>9,} rows: {reason}" for reason, count in self.torn.most_common()]
         lines = [*report_of(self.bad, self.total), *torn, *self.contamination.report()]
         lines.append(f"splits of the rest: {shares}")
+        lines.append(f"places of them: {', '.join(f'{split.value} {self.places[split]:,}' for split in Split)}")
+        lines += self._too_few_places()
         if 2 * self.largest_group > self.clean.num_rows > self.largest_group:
             lines.append(
                 f"{self.largest_group:,} rows hang together by places and authors and fall into one split; "
                 "name their places more finely, or leave the authors out"
             )
         return lines
+
+    def _too_few_places(self) -> list[str]:
+        """Return a line where stages at the end of the way would refuse so few places, so that it is known first."""
+        held_out = {split: self.places[split] for split in (Split.VALIDATION, Split.TEST)}
+        if min(held_out.values()) >= FEWEST_PLACES:
+            return []
+        needed = FEWEST_PLACES * 20  # a twentieth of the places is validation
+        return [
+            f"`calibrate confidence` needs {FEWEST_PLACES} places of validation and of test each, about {needed} in "
+            "all: without them radii promise nothing"
+        ]
 
 
 def examine(manifest: Path, benchmarks: Sequence[Path], watch: Watch) -> Examination:
@@ -61,7 +76,9 @@ def examine(manifest: Path, benchmarks: Sequence[Path], watch: Watch) -> Examina
     good = author_disjoint([rows[number] for number in kept])
     groups = Counter(row.split_group or row.place_id for row in good)
     largest = max(groups.values(), default=0)
-    return Examination(len(rows), bad, torn, shared, table.take(kept), Counter(row.split for row in good), largest)
+    splits = Counter(row.split for row in good)
+    places = Counter(split for split, _ in {(row.split, row.place_id) for row in good})
+    return Examination(len(rows), bad, torn, shared, table.take(kept), splits, places, largest)
 
 
 def _loose_rows(manifest: Path, table: Table) -> list[PhotoRow]:
