@@ -66,6 +66,27 @@ def test_row_never_names_a_region_of_another_country():
     assert named["admin1"] == ["", "West", "West"]
 
 
+def test_country_and_region_agree_where_the_region_states_none():
+    """An islet that the coarse countries leave out, of a region whose file names no country."""
+    countries = boundaries((("AA", "Aland"), shapely.box(0, 0, 10, 10)), (("BB", "Bland"), shapely.box(10, 0, 20, 10)))
+    west = shapely.MultiPolygon([shapely.box(0, 0, 10, 10), shapely.box(60, 50, 61, 51)])
+    regions = boundaries((("", "", "West"), west), (("BB", "Bland", "East"), shapely.box(10, 0, 20, 10)))
+    named = names_at([countries, regions], np.array([[50.5, 60.5], [5, 5], [5, 15]], float))
+    assert named["country_code"] == ["AA", "AA", "BB"]
+    assert named["country"] == ["Aland", "Aland", "Bland"]
+    assert named["admin1"] == ["West", "West", "East"]
+
+
+def test_codes_are_of_iso_or_empty():
+    countries = boundaries(
+        (("SOL", "Somaliland"), shapely.box(0, 0, 10, 10)), (("XK", "Kosovo"), shapely.box(10, 0, 20, 10)),
+        (("FR", "France"), shapely.box(20, 0, 30, 10)),
+    )  # fmt: skip
+    named = names_at([countries], np.array([[5, 5], [5, 15], [5, 25]], float))
+    assert named["country_code"] == ["", "XK", "FR"]
+    assert named["country"] == ["Somaliland", "Kosovo", "France"]
+
+
 @pytest.fixture
 def world(tmp_path):
     """Return boundaries and a raster, and a manifest in another folder than the result's."""
@@ -155,7 +176,7 @@ def test_import_and_check_commands(tmp_path, album, rows_of):
 
 def test_real_photographs_have_their_real_countries():
     if not SHARED.is_dir():
-        pytest.skip(f"the real photographs of {SHARED} are not on this machine")
+        pytest.skip("needs the real photographs of ../shared/data")
     rows = records(SHARED / "photos" / "landmarks" / "labels.csv")
     points = np.array([(row["lat"], row["lon"]) for row in rows], float)
     sources = [read_boundaries(SHARED / "boundaries" / f"{name}.geojson.gz") for name in ("countries_50m", "admin1")]

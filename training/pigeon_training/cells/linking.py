@@ -13,6 +13,7 @@ from pigeon_edge.errors import InputError
 from pigeon_training.cells.covering import covering
 from pigeon_training.cells.geocell import Region
 from pigeon_training.cells.territory import Territory
+from pigeon_training.data.geography import iso3166
 from pigeon_training.data.geography.boundaries import Boundaries
 from pigeon_training.data.geography.region_names import RegionName
 
@@ -92,7 +93,10 @@ def _names(levels: Sequence[Boundaries], parent: Ints) -> list[Region]:
         codes.setdefault(top, Counter()).update([code] if code else [])
     return [
         Region(
-            stated[top].country_code or next(iter(sorted(codes[top], key=lambda code: (-codes[top][code], code))), ""),
+            iso3166.stated(
+                stated[top].country_code
+                or next(iter(sorted(codes[top], key=lambda code: (-codes[top][code], code))), "")
+            ),
             stated[top].country,
             stated[number].admin1 or (stated[parent[number]].admin1 if parent[number] >= 0 else ""),
             stated[number].admin2,

@@ -27,6 +27,7 @@ from pigeon_edge.geodesy import Floats
 from pigeon_training.data.geography.boundaries import REACH_KM, Boundaries, read_boundaries
 from pigeon_training.data.geography.climate import climate_codes
 from pigeon_training.data.geography.driving_side import driving_side
+from pigeon_training.data.geography.iso3166 import stated
 from pigeon_training.data.geography.rasters import Months, Raster, read_months, read_raster
 from pigeon_training.data.geography.region_names import RegionName
 from pigeon_training.data.manifests.table import (
@@ -110,8 +111,12 @@ def names_at(sources: Sequence[Boundaries], lat_lng: Floats) -> dict[str, list[s
     """Return ``country_code, country, admin1, admin2`` (N,) of coordinates, by files of any levels in any order.
 
     Being inside counts before being near, and a finer file before a coarser one; a file whose country differs from the
-    one found already adds nothing, so that a row never names a region of another country.
+    one found already adds nothing, so that a row never names a region of another country. A region whose file names no
+    country is of the one that holds its largest part. Codes are ISO 3166-1's, user-assigned, or empty.
     """
+    sources = [
+        _with_countries(source, [other for other in sources if other.level < source.level]) for source in sources
+    ]
     columns = RegionName._fields
     found = np.full((len(columns), len(lat_lng)), "", object)
     finest_first = sorted(sources, key=lambda source: -source.level)
@@ -124,7 +129,20 @@ def names_at(sources: Sequence[Boundaries], lat_lng: Floats) -> dict[str, list[s
             blank = found[:, needed] == ""
             found[:, needed] = np.where(blank & agree, theirs, found[:, needed])
     _name_countries(found, sources)
+    found[0] = [stated(code) for code in found[0]]
     return {name: list(found[number]) for number, name in enumerate(columns)}
+
+
+def _with_countries(source: Boundaries, coarser: Sequence[Boundaries]) -> Boundaries:
+    """Return boundaries whose regions without a country have that of a point in their largest part."""
+    nameless = np.flatnonzero([not (name.country_code or name.country) for name in source.names])
+    if not len(nameless) or not coarser:
+        return source
+    inside = names_at(coarser, source.inner_lat_lng(nameless))
+    names = list(source.names)
+    for row, number in enumerate(nameless):
+        names[number] = names[number]._replace(country_code=inside["country_code"][row], country=inside["country"][row])
+    return Boundaries(tuple(names), source.shapes)
 
 
 def _name_countries(found: npt.NDArray[np.object_], sources: Sequence[Boundaries]) -> None:

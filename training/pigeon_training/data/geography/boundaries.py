@@ -59,6 +59,12 @@ class Boundaries:
             regions[lost] = np.where(parts < 0, -1, self._owner[parts])
         return regions
 
+    def inner_lat_lng(self, regions: Ints) -> Floats:
+        """Return a point (R, 2) inside the largest part, by area in degrees, of each of (R,) regions."""
+        largest = [max(shapely.get_parts(self.shapes[region]), key=shapely.area) for region in regions]
+        points = shapely.point_on_surface(np.array(largest, object))
+        return np.column_stack([shapely.get_y(points), shapely.get_x(points)])
+
     def _containing(self, lat_lng: Floats) -> Ints:
         """Query the points' tree with every polygon: a prepared polygon answers thousands of points at once."""
         lng = wrap_lng(lat_lng[:, 1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _PAIRS = """
 AD AND AE ARE AF AFG AG ATG AI AIA AL ALB AM ARM AO AGO AQ ATA AR ARG AS ASM AT AUT AU AUS AW ABW AX ALA AZ AZE BA BIH
 BB BRB BD BGD BE BEL BF BFA BG BGR BH BHR BI BDI BJ BEN BL BLM BM BMU BN BRN BO BOL BQ BES BR BRA BS BHS BT BTN BV BVT
@@ -28,6 +30,18 @@ The last line: Kosovo's user-assigned code, and other spellings in Natural Earth
 _WORDS = _PAIRS.split()
 _ALPHA2_OF = dict(zip(_WORDS[1::2], _WORDS[::2], strict=True))
 ALPHA2 = frozenset(_WORDS[::2])
+
+
+_USER_ASSIGNED = re.compile(r"AA|Q[M-Z]|X[A-Z]|ZZ")
+"""ISO 3166-1, 8.1.3: codes that never name a country of the standard, and are free for others."""
+
+
+def stated(code: str) -> str:
+    """Return a code that a manifest may state: ISO's or a user-assigned one; else nothing.
+
+    Publishers make codes of their own, such as SOL for Somaliland, which serve to tell countries apart and no more.
+    """
+    return code if code in ALPHA2 or _USER_ASSIGNED.fullmatch(code) else ""
 
 
 def alpha2(code: str) -> str:
