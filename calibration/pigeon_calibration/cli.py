@@ -46,8 +46,8 @@ def confidence(
     bundle: Annotated[Path, typer.Option(help="The bundle whose answers are to be judged.")],
     manifest: Annotated[Path, typer.Option(help="Photographs with known coordinates: CSV with path, lat, lng.")],
     out: Annotated[Path, typer.Option(help="The confidence settings to write, for `export pack --confidence`.")],
-    report: Annotated[Path | None, typer.Option(help="Where what the promises are worth goes, as JSON.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Where the same goes as a picture (PNG).")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the coverage report (JSON) here.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw it here (PNG).")] = None,
     risk: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="How many of the answers that claim a distance may be wrong.")
     ] = 0.1,

@@ -112,7 +112,7 @@ def _locator(encoder: Encoder, spec: PreprocessSpec, cells: int, width: int) -> 
 
 
 def _lacking(encoder: Encoder, reduced: Pixels, full: Pixels) -> float:
-    """Return the first percentile of the photographs' cosines, as thousandths that are lacking to 1."""
+    """Return the first percentile of the photographs' cosines, as 1 - cosine, in thousandths."""
     ours, theirs = (unit(encoder.encode(pixels).embedding) for pixels in (reduced, full))
     cosines: npt.NDArray[np.float32] = (ours * theirs).sum(axis=1)
     return float(1 - np.percentile(cosines, 1)) * 1000

@@ -1,4 +1,4 @@
-"""PURE: from which mass on an answer may claim a distance, so that few of those that do are wrong."""
+"""Chooses, for each distance, the least probability mass within it that keeps wrong claims below the risk. Pure."""
 
 from __future__ import annotations
 

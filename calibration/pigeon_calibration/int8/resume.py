@@ -1,4 +1,4 @@
-"""Observing that goes on where it was interrupted: what was seen so far, in one file, keyed by what it was seen of."""
+"""Resumable activation statistics: one file per graph and photographs, updated after every batch."""
 
 from __future__ import annotations
 

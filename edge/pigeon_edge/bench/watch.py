@@ -1,4 +1,4 @@
-"""The machine's sensors over a run: the least and the most that each has told."""
+"""The machine's sensors over a run: the lowest and the highest reading of each."""
 
 from __future__ import annotations
 

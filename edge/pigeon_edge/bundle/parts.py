@@ -55,7 +55,7 @@ def open_confidence(bundle: Bundle) -> ConfidenceSettings:
 
 
 def open_environment(bundle: Bundle) -> EnvironmentSettings | None:
-    """Read how a bundle's task outputs are read, None where it has none. Raises BundleError where it is malformed."""
+    """Return the settings that decode a bundle's environment outputs, or None. Raises BundleError for malformed ones."""
     return read_environment(bundle.file(ENVIRONMENT)) if ENVIRONMENT in bundle.files else None
 
 

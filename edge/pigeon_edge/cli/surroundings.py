@@ -14,7 +14,7 @@ Told = Mapping[str, Any]
 def surroundings_lines(told: Told) -> list[str]:
     """Return an event's ``environment`` as at most two lines: land and weather, then climate and time of the year.
 
-    What is between months is the warmest less the coldest, the wettest less the driest.
+    "Between months" is the warmest less the coldest month, or the wettest less the driest.
     """
     land = [_height(told), _people(told), _temperature(told), _rain(told)]
     classes = [_climate(told), _time(told)]

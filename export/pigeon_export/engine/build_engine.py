@@ -47,10 +47,10 @@ class SelfTest:
 def standing_engine(
     key: EngineKey, cache: EngineCache, workshop: Workshop, test: SelfTest, demanded: EnginePrecision | None = None
 ) -> BuiltEngine | None:
-    """Return the engine of a key that is there already and still passes the self-test, None where one must be built.
+    """Return the cached engine of a key that still passes the self-test, or None if one must be built.
 
-    One in another precision than demanded is none; where nothing is demanded, neither is one that INT8 was not tried
-    against. Where an engine does not serve, that is said. Raises EngineError where it is not the engine's fault.
+    An engine of another precision does not count. Without a demanded precision, one built before INT8 was tried does
+    not count either. Says why an engine does not serve. Raises EngineError where that is not the engine's fault.
     """
     if not cache.has(key):
         return None

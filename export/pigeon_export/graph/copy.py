@@ -1,4 +1,4 @@
-"""PURE: graphs and nodes that are others with something changed."""
+"""Copies of ONNX graphs and nodes with some fields replaced. Pure."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ Predict = Callable[[Sequence[Sample]], Predicted]
 
 
 def predictor_of(bundle: Path | None, checkpoint: Path | None, cells: Path | None, confidence: Path | None) -> Predict:
-    """Return what predicts with a bundle, or with a checkpoint. Raises UsageError where these do not go together."""
+    """Return the predict function of a bundle or checkpoint. Raises UsageError if the options contradict."""
     if (bundle is None) == (checkpoint is None):
         raise UsageError("expected one of --bundle and --checkpoint, found both or neither")
     if bundle:
