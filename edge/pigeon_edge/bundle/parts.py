@@ -55,7 +55,7 @@ def open_confidence(bundle: Bundle) -> ConfidenceSettings:
 
 
 def open_environment(bundle: Bundle) -> EnvironmentSettings | None:
-    """Return the settings that decode a bundle's environment outputs, or None. Raises BundleError for malformed ones."""
+    """Return the settings that decode a bundle's environment outputs, or None. Raises BundleError where malformed."""
     return read_environment(bundle.file(ENVIRONMENT)) if ENVIRONMENT in bundle.files else None
 
 
