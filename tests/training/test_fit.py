@@ -15,6 +15,7 @@ from pigeon_edge.manifest import PhotoRow
 from pigeon_edge.system.instructions import bfloat16_instructions
 from pigeon_export.graph.to_onnx import load_tower, read_heads, read_spec
 from pigeon_training.data.tasks import TASK_SIZES, RegressionScale
+from pigeon_training.learning.fitting.checkpoint import Checkpoint
 from pigeon_training.learning.fitting.examples import Examples, FittingData
 from pigeon_training.learning.fitting.fit import fit_manifest
 from pigeon_training.learning.fitting.from_nothing import fit
@@ -188,3 +189,26 @@ def test_manifest_becomes_a_model_folder(tmp_path, album, rows_of):
     assert lines[1].startswith("epoch 1/1: loss ")
     assert lines[1].endswith(" km by centroid")
     assert read_heads(tmp_path / "model")["cells.weight"].shape == (3, 24)
+
+
+def test_interrupted_fit_goes_on_with_the_very_weights(data, tmp_path):
+    """With the same colours of its cameras too, which are drawn at random."""
+    preset = replace(PRESET, epochs=3)
+
+    def stop_at_two(report, fitted):
+        if report.epoch == 2:
+            raise KeyboardInterrupt
+
+    whole = fit(data, preset, silent)
+    with pytest.raises(KeyboardInterrupt):
+        fit(data, preset, stop_at_two, checkpoint=Checkpoint(tmp_path, 0, goes_on=False))
+    epochs = []
+    resumed = fit(
+        data,
+        preset,
+        lambda report, _: epochs.append(report.epoch),
+        checkpoint=Checkpoint(tmp_path, 0, goes_on=True),
+    )
+    assert epochs == [2, 3]
+    for name, weight in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[name], weight, rtol=0, atol=0, msg=name)

@@ -106,27 +106,55 @@ def test_clip_tower_gets_heads_of_the_tasks_that_the_manifest_tells(world, tmp_p
     assert {"loss_cells", "loss_month"} <= set(log_of(tmp_path / "out")[0])
 
 
-def test_killed_run_leaves_its_log_and_its_best_model(world, tmp_path):
+def interrupted_at(epoch):
     def say(line):
-        if line.startswith("epoch 1/"):
+        if line.startswith(f"epoch {epoch}/"):
             raise KeyboardInterrupt
 
+    return say
+
+
+def tune_until(world, out, preset, say):
     with pytest.raises(KeyboardInterrupt):
-        tune_manifest(
-            str(world / "model"),
-            world / "photos.csv",
-            world / "cells",
-            tmp_path / "out",
-            PRESET,
-            Scope.ALL,
-            singles,
-            say,
-        )
+        tune_manifest(str(world / "model"), world / "photos.csv", world / "cells", out, preset, Scope.ALL, singles, say)
+
+
+def test_killed_run_leaves_its_log_and_its_best_model(world, tmp_path):
+    tune_until(world, tmp_path / "out", PRESET, interrupted_at(1))
     assert not (tmp_path / "out").exists()
     assert len(log_of(tmp_path / "out.run")) == 1
     assert load_model(tmp_path / "out.run" / "best").model.heads["cells"].out_features == 3
+
+
+def test_interrupted_run_goes_on_with_the_result_of_one_that_was_not(world, tmp_path):
+    preset = replace(PRESET, epochs=3)
+    whole = tuned(world, tmp_path / "whole", preset)
+    tune_until(world, tmp_path / "out", preset, interrupted_at(2))  # before epoch 2 is kept
+    assert len(log_of(tmp_path / "out.run")) == 2
     lines = []
-    tuned(world, tmp_path / "out", lines=lines)
+    resumed = tuned(world, tmp_path / "out", preset, lines=lines)
+    assert "pigeon-edge: going on after epoch 1 of 3 of an interrupted run" in lines
+    assert not (tmp_path / "out.run").exists()
+    assert (tmp_path / "out" / "log.csv").read_text() == (tmp_path / "whole" / "log.csv").read_text()
+    for name, weight in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[name], weight, rtol=0, atol=0, msg=name)
+
+
+def test_run_of_other_inputs_begins_anew_and_says_so(world, tmp_path):
+    tune_until(world, tmp_path / "out", replace(PRESET, epochs=3), interrupted_at(2))
+    lines = []
+    tuned(world, tmp_path / "out", replace(PRESET, epochs=3, learning_rate=PRESET.learning_rate / 2), lines=lines)
+    assert "of an unfinished run is replaced: of other inputs, or without an epoch" in lines[0]
+    assert len(log_of(tmp_path / "out")) == 3
+
+
+def test_torn_state_begins_anew(world, tmp_path):
+    preset = replace(PRESET, epochs=2)
+    tune_until(world, tmp_path / "out", preset, interrupted_at(2))
+    state = tmp_path / "out.run" / "state.pt"
+    state.write_bytes(state.read_bytes()[:100])
+    lines = []
+    tuned(world, tmp_path / "out", preset, lines=lines)
     assert "of an unfinished run is replaced" in lines[0]
 
 

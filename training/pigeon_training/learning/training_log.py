@@ -6,6 +6,8 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+from pigeon_edge.files import replacing
+
 
 class TrainingLog:
     """Appends lines of named numbers to a file; the first line's names are its header."""
@@ -13,6 +15,14 @@ class TrainingLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._columns: tuple[str, ...] = ()
+
+    def keep(self, lines: int) -> None:
+        """Go on with a log that is there, after so many of its lines: what came after them is done again."""
+        with self._path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        self._columns = tuple(header)
+        with replacing(self._path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows[:lines]])
 
     def write(self, numbers: Mapping[str, float]) -> None:
         """Append a line. A later line must have the first one's names."""

@@ -1,23 +1,26 @@
 """The stages ``train fit`` and ``train tune``: manifest and geocells in, a model folder out.
 
-While one runs, ``OUT.run/`` holds ``log.csv``, a line an epoch, and ``best/``, the model of the best epoch so far. When
+While one runs, ``OUT.run/`` holds ``log.csv``, a line an epoch, ``best/``, the model of the best epoch so far, and the
+state after the last epoch, from which the same command goes on where the run was interrupted. When
 it is done, ``OUT/`` appears as a whole: the model, with ``log.csv`` and ``training.json``, its settings, beside it.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from pigeon_edge.errors import InputError
-from pigeon_edge.files import replacing_folder, write_json
+from pigeon_edge.files import replacing_folder, sha256_of, write_json
 from pigeon_edge.manifest import PhotoRow, Split
 from pigeon_training.cells.partition import Partition, region_of_row
 from pigeon_training.cells.store import read_cells
 from pigeon_training.data.dataset import read_split
 from pigeon_training.data.streaming import Sample, singles
+from pigeon_training.learning.fitting.checkpoint import Checkpoint, epochs_done, write_identity
 from pigeon_training.learning.fitting.examples import FittingData, examples_of, with_tasks
 from pigeon_training.learning.fitting.from_nothing import fit
 from pigeon_training.learning.fitting.loop import EpochReport
@@ -42,8 +45,8 @@ def fit_manifest(manifest: Path, cells: Path, out: Path, preset: FitPreset, say:
     with started_processes() as processes:
         data = _read_data(manifest, cells, singles)
         run = Run(out, preset, say, processes)
-        run.begin(data)
-        fitted = fit(data, preset, run.after_epoch, processes)
+        checkpoint = run.begin(data, _inputs(manifest, cells))
+        fitted = fit(data, preset, run.after_epoch, processes, checkpoint)
         run.finish(fitted, {"manifest": str(manifest), "cells": str(cells)})
 
 
@@ -61,9 +64,17 @@ def tune_manifest(
         if preset.tasks:
             data = replace(data, training=with_tasks(data.training, manifest))
         run = Run(out, preset, say, processes)
-        run.begin(data)
+        checkpoint = run.begin(
+            data,
+            {
+                **_inputs(manifest, cells),
+                "blocks": scope.value,
+                "model": _digests(Path(model)),
+                "samples": sampling.__name__,
+            },
+        )
         run.say(heads_line(start, data, preset))
-        fitted = tune(start, data, preset, scope, run.after_epoch, processes)
+        fitted = tune(start, data, preset, scope, run.after_epoch, processes, checkpoint)
         run.finish(fitted, {"model": model, "manifest": str(manifest), "cells": str(cells), "blocks": scope.value})
 
 
@@ -96,18 +107,39 @@ class Run:
         self._log = TrainingLog(self._folder / LOG)
         self._preset = preset
         self._products = matrix_precision(processes.device, bfloat16=preset.bfloat16)
-        self._leads = processes.leads
+        self._processes = processes
 
-    def begin(self, data: FittingData) -> None:
-        """Make the folder of the run anew, and say what is trained on."""
-        if self._leads:
-            if self._folder.exists():
-                self.say(f"pigeon-edge: {self._folder} of an unfinished run is replaced")
-                shutil.rmtree(self._folder)
-            self._folder.mkdir(parents=True)
+    def begin(self, data: FittingData, inputs: Mapping[str, Any]) -> Checkpoint:
+        """Say what is trained on; return the checkpoint of the folder of the run, which goes on where it is this one.
+
+        ``inputs`` is what tells one run from another, besides its preset.
+        """
+        identity = {**inputs, "preset": asdict(self._preset), "processes": self._processes.count}
+        done = self._processes.gather(self._done(identity) if self._leads else 0)[0]
         counts = [len(examples.samples) for examples in (data.training, data.validation)]
         precision = str(self._products).removeprefix("torch.")
         self.say("pigeon-edge: {} samples to train on, {} to validate on; products in {}".format(*counts, precision))
+        return Checkpoint(self._folder, self._processes.rank, goes_on=done > 0)
+
+    def _done(self, identity: Mapping[str, Any]) -> int:
+        """Return how many epochs of this run are done; where none is, make its folder anew."""
+        done = epochs_done(self._folder, identity)
+        if done:
+            self._log.keep(done)
+            self.say(f"pigeon-edge: going on after epoch {done} of {self._preset.epochs} of an interrupted run")
+            return done
+        if self._folder.exists():
+            self.say(
+                f"pigeon-edge: {self._folder} of an unfinished run is replaced: of other inputs, or without an epoch"
+            )
+            shutil.rmtree(self._folder)
+        self._folder.mkdir(parents=True)
+        write_identity(self._folder, identity)
+        return 0
+
+    @property
+    def _leads(self) -> bool:
+        return self._processes.leads
 
     def after_epoch(self, report: EpochReport, fitted: FittedModel) -> None:
         """Add to the log; keep the model where it is the best so far."""
@@ -155,6 +187,15 @@ def _check_regions(manifest: Path, cells: Path, geocells: Partition, rows: Seque
             f"{cells}: none of the photographs of {manifest} lies in a region of these geocells; make geocells of them "
             "with: pigeon-edge train cells"
         )
+
+
+def _inputs(manifest: Path, cells: Path) -> dict[str, Any]:
+    return {"manifest": sha256_of(manifest), "cells": _digests(cells)}
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Return checksums of the files of a folder by name; of a hub's id, which names no folder, none."""
+    return {path.name: sha256_of(path) for path in sorted(folder.glob("*")) if path.is_file()}
 
 
 def _silent(line: str) -> None:

@@ -18,6 +18,7 @@ from pigeon_edge.errors import PigeonError
 from pigeon_edge.geodesy import haversine_km
 from pigeon_edge.images.preprocess import PreprocessSpec
 from pigeon_training.data.streaming import Batch, Ids, PhotoStream, Unreadable
+from pigeon_training.learning.fitting.checkpoint import Checkpoint
 from pigeon_training.learning.fitting.examples import Examples, FittingData
 from pigeon_training.learning.fitting.objective import Objective, forward, images_of
 from pigeon_training.learning.fitting.parallel import Processes
@@ -71,9 +72,11 @@ def train(
     preset: LoopPreset,
     processes: Processes,
     after_epoch: AfterEpoch,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train the weights that have gradients; leave the model with those of the epoch of the least validation error.
 
+    A run that a checkpoint holds goes on after its last epoch, with the result of one that was never interrupted.
     Dropout stays off, as published CLIP has none. Raises PigeonError where the loss is no number any more, InputError
     where no photograph can be read.
     """
@@ -81,13 +84,16 @@ def train(
     stream = _stream(data, data.training, fitted.spec, preset, processes)
     schedule = _schedule(model, preset, preset.epochs * len(stream.whole_batches(0)))
     best = BestEpoch(preset.patience)
-    for epoch in range(preset.epochs):
+    done = checkpoint.read(model, schedule, best, objective.generator) if checkpoint else 0
+    for epoch in range(done, 0 if best.exhausted else preset.epochs):
         rate = float(schedule.get_last_lr()[0])
         losses, lost = train_epoch(model, stream, epoch, objective, schedule, processes)
         error_km, lost_too = validate(fitted, data, preset, processes)
         median_km = float(np.median(error_km))
         improved = best.offer(model, median_km)
         after_epoch(EpochReport(epoch + 1, rate, losses, median_km, improved, (*lost, *lost_too)), fitted)
+        if checkpoint:
+            checkpoint.write(epoch + 1, model, schedule, best, objective.generator)
         if best.exhausted:
             break
     best.restore(model)

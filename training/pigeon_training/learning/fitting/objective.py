@@ -29,7 +29,9 @@ from pigeon_training.smoothing import Smoothing
 
 
 class Objective(Protocol):
-    """The loss of samples of a batch."""
+    """The loss of samples of a batch; ``generator`` draws its random numbers, None where it has none."""
+
+    generator: torch.Generator | None
 
     def __call__(self, model: GeocellModel, part: Batch, whole: Ids) -> dict[str, torch.Tensor]:
         """Return named summands of the loss of a part of the batch that consists of the samples ``whole``.
@@ -71,6 +73,8 @@ class CellTargets:
 class TasksObjective:
     """Geocells and the tasks whose heads the model has, each task over the samples of a batch that know its target."""
 
+    generator: torch.Generator | None = None
+
     def __init__(self, data: FittingData, preset: TunePreset, fitted: FittedModel) -> None:
         self._cells = CellTargets(data, preset.smoothing)
         self._targets = task_tensors(data.training, fitted.scale)
@@ -99,11 +103,13 @@ class TasksObjective:
 class CamerasObjective:
     """The recipe from nothing: geocells, seen by two cameras of other colours whose embeddings shall agree."""
 
+    generator: torch.Generator | None
+
     def __init__(self, data: FittingData, preset: FitPreset, cameras: torch.Generator) -> None:
         self._cells = CellTargets(data, Smoothing(preset.tau_km))
         self._spec = PreprocessSpec(preset.tower.image_size_px)
         self._preset = preset
-        self._cameras = cameras
+        self.generator = self._cameras = cameras
 
     def __call__(self, model: GeocellModel, part: Batch, whole: Ids) -> dict[str, torch.Tensor]:
         """Return the loss of geocells, and of the two embeddings' distance."""

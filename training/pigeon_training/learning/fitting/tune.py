@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from pigeon_training.data.tasks import TASK_SIZES, fit_scale
+from pigeon_training.learning.fitting.checkpoint import Checkpoint
 from pigeon_training.learning.fitting.examples import Examples, FittingData
 from pigeon_training.learning.fitting.loop import AfterEpoch, train
 from pigeon_training.learning.fitting.objective import TasksObjective, known_entries
@@ -26,6 +27,7 @@ def tune(
     scope: Scope,
     after_epoch: AfterEpoch,
     processes: Processes = ALONE,
+    checkpoint: Checkpoint | None = None,
 ) -> FittedModel:
     """Train ``start``, which is changed, and return it with the heads of ``heads_for`` at its best epoch.
 
@@ -34,7 +36,7 @@ def tune(
     """
     prepared = heads_for(start, data, preset)
     train_only(prepared.model, scope)
-    train(prepared, data, TasksObjective(data, preset, prepared), preset, processes, after_epoch)
+    train(prepared, data, TasksObjective(data, preset, prepared), preset, processes, after_epoch, checkpoint)
     return prepared
 
 
