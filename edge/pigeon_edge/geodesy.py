@@ -18,7 +18,11 @@ EARTH_RADIUS_KM = 6371.0088
 
 
 class LatLng(NamedTuple):
-    """WGS84 coordinates in decimal degrees, latitude first."""
+    """WGS84 coordinates in decimal degrees, latitude first.
+
+    >>> print(LatLng(-33.5, -70.75))
+    33.5000S 70.7500W
+    """
 
     lat: float
     lng: float
@@ -33,6 +37,10 @@ def haversine_km(a_lat_lng: npt.ArrayLike, b_lat_lng: npt.ArrayLike) -> Floats:
     """Return great-circle distances in km between (..., 2) coordinates; shapes broadcast.
 
     Haversine form (Sinnott 1984): exact to rounding for near points, and clipped for antipodes.
+
+    >>> eiffel_tower, big_ben = (48.8583, 2.2944), (51.5007, -0.1246)
+    >>> round(float(haversine_km(eiffel_tower, big_ben)))
+    341
     """
     a, b = np.radians(np.asarray(a_lat_lng, np.float64)), np.radians(np.asarray(b_lat_lng, np.float64))
     sine_half_lat = np.sin((b[..., 0] - a[..., 0]) / 2)

@@ -122,6 +122,14 @@ def open_locator(bundle: Bundle, engine: Engine = Engine.AUTO, confidence: Confi
     """Open everything in a bundle that locating needs, with its own confidence unless one is given.
 
     Raises BundleError, EngineError or MissingToolError.
+
+    >>> from pigeon_edge import open_bundle, read_pixels
+    >>> from pigeon_edge.cli.options import TOY_PLANET
+    >>> photograph = TOY_PLANET.parent / "samples" / "03-kleivia.jpg"
+    >>> with open_locator(open_bundle(TOY_PLANET)) as locator:
+    ...     [estimate] = locator.locate(read_pixels(photograph, locator.preprocess)[None])
+    >>> print(estimate.place)
+    Kloken, Kleivia
     """
     return Locator(
         preprocess=bundle.description.preprocess,

@@ -162,7 +162,12 @@ class Bundle:
 
 
 def open_bundle(path: Path | str) -> Bundle:
-    """Open a bundle folder. Raises BundleError where the manifest or the size of any file is not as it must be."""
+    """Open a bundle folder. Raises BundleError where the manifest or the size of any file is not as it must be.
+
+    >>> from pigeon_edge.cli.options import TOY_PLANET
+    >>> open_bundle(TOY_PLANET).description.name
+    'toy-planet'
+    """
     folder = Path(path)
     document = _read_manifest(folder)
     try:
