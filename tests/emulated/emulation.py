@@ -50,10 +50,10 @@ class Machine:
         """Run Python with arguments; in namespaces of its own, where its /proc/cpuinfo lies over this machine's."""
         bound = ["unshare", "-rm", "sh", "-c", 'mount --bind "$0" /proc/cpuinfo && exec "$@"', str(self._cpuinfo)]
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("PIGEON_EDGE", "PYTHON"))}
-        return subprocess.run(
-            [*bound, *self._interpreter, *map(str, arguments)], env={**kept, **self._variables}, capture_output=True,
-            text=True, timeout=timeout_s, check=False,
-        )  # fmt: skip
+        cache = {"PIGEON_EDGE_CACHE": os.environ["PIGEON_EDGE_CACHE"]}
+        command = [*bound, *self._interpreter, *map(str, arguments)]
+        variables = {**kept, **cache, **self._variables}
+        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 def haswell(folder: Path) -> Machine:
