@@ -43,12 +43,12 @@ def geotag_resumably(paths: Sequence[Path], locator: Locator, max_pixels: int, j
 
 @contextmanager
 def _threads() -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of threads. What still waits in it when the run is stopped is dropped."""
+    """Yield a pool of threads. What still waits in it when the run is stopped is dropped, and waited for by nobody."""
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
     try:
         yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)  # a signal may have left one of its locks locked
 
 
 def _submit(

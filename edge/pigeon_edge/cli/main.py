@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import warnings
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -30,6 +31,14 @@ _BUILD_MODULES = frozenset((
 
 _DEVICE_MODULES = frozenset(("PIL", "faiss", "numpy", "onnxruntime", "openvino", "rich", "typer"))
 """What comes with the package itself."""
+
+
+class StoppedError(SystemExit):
+    """Raised in the main thread by a signal, of this ``number``."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
 
 
 class PluggableGroup(TyperGroup):
@@ -72,6 +81,10 @@ def main() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of broken metadata; broken pixels are errors
     try:
         app()
+    except StoppedError as end:
+        with suppress(OSError):  # of a reader that has left
+            sys.stdout.flush()
+        os._exit(end.number + 128)  # all is closed; a thread that the signal left locked would be waited for in vain
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):
             _end_quietly()
@@ -114,5 +127,9 @@ def _plugins() -> dict[str, EntryPoint]:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    """Unwind on SIGINT and SIGTERM, so that outputs are closed or removed, and exit as a shell expects."""
-    sys.exit(128 + number)
+    """Unwind on SIGINT and SIGTERM, so that outputs are closed or removed, and exit as a shell expects.
+
+    Who asks a second time does not wait for that.
+    """
+    signal.signal(number, signal.SIG_DFL)
+    raise StoppedError(number)
