@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,11 +53,11 @@ def journal_of(out: Path, bundle_label: str) -> Iterator[Journal]:
     path = out.resolve().with_name(f"{out.resolve().name}.part")
     head = {"journal": 1, "schema": SCHEMA, "bundle": bundle_label}
     with _locked(path) as file:
-        known = _read(file, head)
-        file.seek(0)
-        file.truncate()
-        file.write("".join(json.dumps(line) + "\n" for line in (head, *known.values())))
-        file.flush()
+        known, whole = _read(file, head)
+        file.truncate(whole)  # what is whole is never written again, so that nothing can lose it
+        if not whole:
+            file.write(json.dumps(head) + "\n")
+            file.flush()
         journal = Journal(path, file, known)
         try:
             yield journal
@@ -85,19 +85,31 @@ def _locked(path: Path) -> Iterator[IO[str]]:
         yield file
 
 
-def _read(file: IO[str], head: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the entries of a journal with this head by path; a line that a killed run cut is the last of them."""
+def _read(file: IO[str], head: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], int]:
+    """Return the entries of a journal with this head by path, and where the last whole line ends: 0 for another head.
+
+    A run that was killed may have cut the last line.
+    """
     file.seek(0)
     known: dict[str, dict[str, Any]] = {}
-    try:
-        if json.loads(file.readline() or "null") != head:
-            return {}
-        for line in file:
-            entry = json.loads(line)
+    whole = 0
+    with suppress(ValueError, KeyError, TypeError):
+        if json.loads(_whole_line(file)) != head:
+            return {}, 0
+        whole = file.tell()
+        while True:
+            entry = json.loads(_whole_line(file))
             known[entry["event"]["source_id"]] = entry
-    except (ValueError, KeyError, TypeError):
-        pass
-    return known
+            whole = file.tell()
+    return known, whole
+
+
+def _whole_line(file: IO[str]) -> str:
+    """Return the next line. Raises ValueError where none is left, or where it has no end."""
+    line = file.readline()
+    if not line.endswith("\n"):
+        raise ValueError("no whole line is left")
+    return line
 
 
 def _stamp(photograph: Path) -> list[int]:

@@ -34,11 +34,7 @@ _DEVICE_MODULES = frozenset(("PIL", "faiss", "numpy", "onnxruntime", "openvino",
 
 
 class StoppedError(SystemExit):
-    """Raised in the main thread by a signal, of this ``number``."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(128 + number)
-        self.number = number
+    """Raised in the main thread by a signal; ``code`` is 128 and the signal's number."""
 
 
 class PluggableGroup(TyperGroup):
@@ -84,7 +80,7 @@ def main() -> None:
     except StoppedError as end:
         with suppress(OSError):  # of a reader that has left
             sys.stdout.flush()
-        os._exit(end.number + 128)  # all is closed; a thread that the signal left locked would be waited for in vain
+        os._exit(int(end.code or 0))  # all is closed; a thread that the signal left locked would be waited for in vain
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):
             _end_quietly()
@@ -132,4 +128,4 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     Who asks a second time does not wait for that.
     """
     signal.signal(number, signal.SIG_DFL)
-    raise StoppedError(number)
+    raise StoppedError(128 + number)
